@@ -1,0 +1,138 @@
+"""The contract of a store. It speaks the domain; the supervisor decides, the store keeps.
+
+Every method is one transaction. Time is a parameter: a store has no clock. Writes come from one
+owner; reads may come at any time and see only what is committed. Every method raises
+`StoreClosed` before `open` and after `close`, and `StoreUnavailable` when the disk, the file or
+the connection fails: then nothing of that call happened, except where `CommitUnknown` says
+that it cannot be known.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from overseen_storage.groups import (
+    Committed,
+    Deadlines,
+    EventPage,
+    Group,
+    JobQuery,
+    JobSnapshot,
+    Opened,
+    Pruned,
+    PruneRequest,
+)
+from overseen_storage.records import EpochRecord, Event, JobRecord, LogLine, QueueRecord
+
+
+class Store(Protocol):
+    """Keeps jobs. See the module's text for what holds for every method."""
+
+    @property
+    def location(self) -> str:
+        """Where it keeps them, for people: a path, ``:memory:``, an address."""
+        ...
+
+    async def open(self, *, at: int, pid: int, host: str, version: str) -> Opened:
+        """Take the store over: lock, check, migrate, begin a new epoch.
+
+        `at` is the wall clock in microseconds; the epoch's stamp is the higher of it and the
+        last stamp on disk plus one. Raises `DatabaseRefused` in its several forms; then
+        nothing is held and nothing was changed.
+        """
+        ...
+
+    async def close(self, *, at: int | None) -> None:
+        """Give the store up; `at` is the epoch's end (None: leave the epoch unended, as a crash
+        would). Safe to call twice, and on a store that was never opened."""
+        ...
+
+    async def reopen(self) -> Opened:
+        """After `StoreUnavailable` or `CommitUnknown`: close, look at the disk again, go on in
+        the same epoch. Raises `StoreUnavailable` while it does not work."""
+        ...
+
+    async def commit(self, group: Group) -> Committed:
+        """Apply `group` in one transaction. What this returns is on disk."""
+        ...
+
+    async def prune(self, request: PruneRequest) -> Pruned:
+        """Delete one chunk of old ended jobs. Their numbers are remembered, so that a missing
+        row can be told from a pruned one."""
+        ...
+
+    async def write_logs(self, lines: list[LogLine], *, keep_per_job: int) -> None:
+        """Store log lines, keeping only the newest `keep_per_job` of a job. Droppable: the
+        caller does not retry."""
+        ...
+
+    async def checkpoint(self, *, truncate: bool) -> int:
+        """Housekeeping between groups; returns the size of the write-ahead log in bytes."""
+        ...
+
+    async def job(self, job_id: int) -> JobRecord | None:
+        """One row, or None."""
+        ...
+
+    async def job_snapshot(self, job_id: int) -> JobSnapshot:
+        """One row and the ledger's height in the same transaction."""
+        ...
+
+    async def jobs(self, query: JobQuery) -> list[JobRecord]:
+        """A page, newest first."""
+        ...
+
+    async def orphans(self, *, epoch: int, after_id: int, limit: int) -> list[JobRecord]:
+        """Rows that are running or cancelling in another epoch than `epoch`, by id."""
+        ...
+
+    async def events(
+        self,
+        *,
+        after: int,
+        limit: int,
+        up_to: int | None = None,
+        job_id: int | None = None,
+        batch_id: int | None = None,
+        kind: str | None = None,
+    ) -> EventPage:
+        """The ledger after a seq, in order."""
+        ...
+
+    async def last_seq(self) -> int:
+        """The ledger's height."""
+        ...
+
+    async def attempts(self, job_id: int) -> list[Event]:
+        """All events of one job, in order: its whole history."""
+        ...
+
+    async def logs(self, job_id: int) -> list[LogLine]:
+        """The log lines of one job, in order."""
+        ...
+
+    async def queues(self) -> list[QueueRecord]:
+        """Every queue that was ever paused."""
+        ...
+
+    async def ready_queues(self) -> list[str]:
+        """Queues that hold at least one claimable job."""
+        ...
+
+    async def release_holds(self, *, at: int, kinds: list[str], limit: int) -> int:
+        """Un-hold at most `limit` jobs held as `unregistered` whose kind is in `kinds`; events
+        `unheld`, stamps from `at` on. Returns how many."""
+        ...
+
+    async def deadlines(self) -> Deadlines:
+        """What becomes due or expires next."""
+        ...
+
+    async def counts(self) -> dict[str, dict[str, int]]:
+        """Jobs by queue and status (words). May take long on millions of rows: not for the hot
+        path."""
+        ...
+
+    async def epochs(self) -> list[EpochRecord]:
+        """Every epoch, oldest first."""
+        ...
