@@ -251,6 +251,15 @@ class EventType(StrEnum):
     BATCH_FINALIZED = "batch_finalized"
     BATCH_CANCELLING = "batch_cancelling"
 
+    SNAPSHOT = "snapshot"
+    """Made for a subscriber, never on the ledger: the state of the job as of `seq`."""
+    HISTORY_PRUNED = "history_pruned"
+    """Made for a subscriber, never on the ledger: older events were deleted by retention."""
+
+
+FRAMES: Final = frozenset({EventType.SNAPSHOT, EventType.HISTORY_PRUNED})
+"""What a subscriber gets besides the ledger's rows."""
+
 
 def event_of(move: Move) -> EventType:
     """The event that tells of `move`. Total, so the ledger cannot miss a kind of move."""
@@ -306,7 +315,7 @@ HELD_CODES: Final = MappingProxyType({held: n for n, held in enumerate(Held, 1)}
 EVENT_CODES: Final = MappingProxyType(
     {
         **{kind: n for n, kind in enumerate(tuple(EventType)[:14], 1)},
-        **{kind: n for n, kind in enumerate(tuple(EventType)[14:], 101)},
+        **{kind: n for n, kind in enumerate(tuple(EventType)[14:], 101) if kind not in FRAMES},
     }
 )
 """Changes of status have numbers below 100, annotations from 101 on."""
