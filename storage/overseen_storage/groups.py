@@ -218,6 +218,8 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     at: int
     """First of `stamps_needed` consecutive stamps reserved for this group."""
     submissions: list[Submission] = []
+    notes: list[Note] = []
+    """Before the ends: the last progress of a body precedes its end on the ledger."""
     finishes: list[Finish] = []
     put_backs: list[PutBack] = []
     cancel_requests: list[RequestCancel] = []
@@ -226,7 +228,6 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     changes: list[ChangeWaiting] = []
     make_due: MakeDue | None = None
     expire: Expire | None = None
-    notes: list[Note] = []
     queues: list[SetQueue] = []
     claims: list[ClaimFrom] = []
     claim_limit: int = 0
