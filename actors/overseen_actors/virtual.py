@@ -36,6 +36,9 @@ START_SECONDS = 1000.0
 """Where a virtual loop's time starts. Not zero, which real loops never show; not the epoch, where
 floating point is too coarse for microseconds."""
 
+TIDYING_STEPS = 100_000
+"""Callbacks allowed after the step limit was reached, for tasks to be cancelled in order."""
+
 _RESOLUTION_SECONDS = 1e-9
 _NAMES_RUN_ONCE_USES = frozenset(
     {"_ready", "_scheduled", "_clock_resolution", "_selector", "select", "time", "popleft"}
@@ -65,6 +68,7 @@ class VirtualLoop(WithoutOutsideWorld, asyncio.SelectorEventLoop):
     _scheduled: list[asyncio.TimerHandle]
     _clock_resolution: float
     _thread_id: int | None
+    _closed: bool = True  # until __init__ has run: a loop that was refused needs no closing
 
     def __init__(
         self,
@@ -84,7 +88,11 @@ class VirtualLoop(WithoutOutsideWorld, asyncio.SelectorEventLoop):
         self._now = start
         check_run_once(type(self))
         super().__init__(SelectorOfTime(self._wait))
-        check_attributes(self)
+        try:
+            check_attributes(self)
+        except UnsupportedPython:
+            self._closed = True
+            raise
         self._set_time(start)
 
     def add_signal_handler(self, sig: int, callback: Callable[[*Ts], object], *args: *Ts) -> None:
@@ -136,19 +144,21 @@ class VirtualLoop(WithoutOutsideWorld, asyncio.SelectorEventLoop):
     def _count_steps(self) -> None:
         self.steps += len(self._ready) or 1
         if self.steps > self._step_limit:
-            ready = ", ".join(repr(handle) for handle in list(self._ready)[:5])
+            limit, self._step_limit = self._step_limit, self.steps + TIDYING_STEPS
             raise VirtualStepLimit(
-                f"more than {self._step_limit} callbacks, at {self._now} s after {self.jumps} "
-                f"jumps; next would be: {ready or 'a timer'}. Something runs without ever "
-                "waiting, or the run is long: pass a higher step_limit"
+                f"more than {limit} callbacks, at {self._now} s after {self.jumps} jumps. "
+                "Something runs without ever waiting (see: its next turn), or the run is long: "
+                f"then pass a higher step_limit. The tasks:\n{self._tasks()}"
             )
 
     def _deadlock_report(self) -> str:
-        tasks = "\n".join(f"  {line}" for line in waiting_tasks(self)) or "  (there is no task)"
         return (
             f"at {self._now} s nothing is ready and no timer is set, so these wait for ever "
-            f"(or for a thread that works without hold()):\n{tasks}"
+            f"(or for a thread that works without hold()):\n{self._tasks()}"
         )
+
+    def _tasks(self) -> str:
+        return "\n".join(f"  {line}" for line in waiting_tasks(self)) or "  (there is none)"
 
     # Threads
 
