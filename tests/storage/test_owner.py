@@ -241,6 +241,19 @@ def test_release_and_acquire_again(database: Path, take: Take) -> None:
     assert Path(lock_path_of(str(database))).stat().st_ino == inode
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs a list of open files")
+def test_a_copy_that_got_away_does_not_keep_a_released_lock(database: Path, take: Take) -> None:
+    """A fork in C shares the open file unseen: `release` frees the lock all the same."""
+    lock = take(database)
+    path = lock_path_of(lock.database_path)
+    opened = [fd for fd in Path("/proc/self/fd").iterdir() if fd.is_symlink()]
+    [number] = [int(fd.name) for fd in opened if os.path.realpath(fd) == path]
+    copy = os.dup(number)
+    lock.release()
+    assert take(database).held
+    os.close(copy)
+
+
 def test_a_first_owner_has_no_predecessor(database: Path, take: Take) -> None:
     """Where nobody was before, nobody died; the database itself is neither made nor opened."""
     lock = take(database)
@@ -353,6 +366,18 @@ def test_a_deleted_or_replaced_lock_file_is_noticed(database: Path, take: Take) 
 
 
 @unix_only
+def test_a_lock_that_cannot_be_seen_is_not_intact(tmp_path: Path, take: Take) -> None:
+    """Where the lock file cannot be looked at, `intact` claims nothing."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    lock = take(folder / "jobs.db")
+    folder.rename(tmp_path / "moved")
+    folder.touch()
+    assert not lock.intact()
+    assert lock.held
+
+
+@unix_only
 def test_a_file_replaced_while_it_is_locked_is_not_taken_for_the_lock(database: Path) -> None:
     """Losing the race against a deletion means locking again, until the locked file is named."""
     path = Path(lock_path_of(str(database)))
@@ -388,7 +413,16 @@ def test_a_file_replaced_for_ever_is_an_error(database: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"\n", b"{", b"\xff\xfe", b"[" * 9000, b'{"x":' * 2000, b'{"pid": "1"}', b"null", b"x" * 9000],
+    [
+        b"\n",
+        b"{",
+        b"\xff\xfe",
+        b"[" * 9000,
+        b'{"x":' + b"[" * 4000,
+        b'{"pid": "1"}',
+        b"null",
+        b"x" * 9000,
+    ],
 )
 def test_an_illegible_record_means_an_unknown_death(
     database: Path, take: Take, content: bytes
@@ -459,15 +493,19 @@ def test_a_link_in_the_place_of_the_lock_file_is_refused(database: Path) -> None
 
 
 @unix_only
-@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["folder", "pipe"])
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [(Path.mkdir, "Is a directory"), (os.mkfifo, "not a regular file")],
+    ids=["folder", "pipe"],
+)
 def test_only_an_ordinary_file_can_be_the_lock(
-    database: Path, make: Callable[[Path], None]
+    database: Path, make: Callable[[Path], None], reason: str
 ) -> None:
     """A folder or a pipe in its place is a clear error, never a hang."""
     make(Path(lock_path_of(str(database))))
-    with pytest.raises(DatabaseRefused, match="ordinary file"):
+    with pytest.raises(DatabaseRefused, match=f"{reason}.*ordinary file"):
         OwnerLock.acquire(database, RECORD)
-    with pytest.raises(StoreError):
+    with pytest.raises(StoreError, match=reason):
         read_owner(database)
 
 
