@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
@@ -99,7 +98,7 @@ def is_unc_path(path: str) -> bool:
 
 
 def _network_file_system(real_path: str) -> str | None:
-    if sys.platform == "win32":
+    if os.name == "nt":
         return "UNC path" if is_unc_path(real_path) else None
     try:
         # Bytes first: paths need not be UTF-8, and must compare equal to Python's own.
