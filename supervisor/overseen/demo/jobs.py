@@ -1,0 +1,96 @@
+"""The questions as jobs: plain functions, so each reads and parses in a thread of its own."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TypeAlias, TypedDict
+
+from overseen.context import Context
+from overseen.demo import questions
+from overseen.demo.corpus import Corpus
+from overseen.demo.questions import Complexity, Definitions, Imports
+from overseen.jobs import Call, Job, job
+from overseen.retry_policy import Backoff
+
+Question: TypeAlias = Job[[str, bool], object]
+
+COMPLEXITY_TO_WARN_OF = 40
+KEY_CHARACTERS_MAX = 400
+
+
+class ForAFile(TypedDict):
+    """The options that the jobs of this demo share."""
+
+    queue: str
+    retries: int
+    retry_on: type[OSError]
+    backoff: Backoff
+
+
+# A file that cannot be read now may be readable later; one with a syntax error stays as it is.
+SHARED: ForAFile = {
+    "queue": "files",
+    "retries": 2,
+    "retry_on": OSError,
+    "backoff": Backoff(initial="500ms", maximum="5s"),
+}
+
+
+@job(**SHARED)
+def definitions(ctx: Context, path: str, first_read_fails: bool) -> Definitions:
+    """Count what the file defines."""
+    return questions.definitions_of(parsed(ctx, path, first_read_fails))
+
+
+@job(**SHARED)
+def imports(ctx: Context, path: str, first_read_fails: bool) -> Imports:
+    """List what the file imports."""
+    return questions.imports_of(parsed(ctx, path, first_read_fails))
+
+
+@job(**SHARED)
+def complexity(ctx: Context, path: str, first_read_fails: bool) -> Complexity:
+    """Measure how branched its functions are; warn of one that nobody can follow."""
+    measured = questions.complexity_of(parsed(ctx, path, first_read_fails))
+    if measured.highest > COMPLEXITY_TO_WARN_OF:
+        ctx.warn(f"{measured.most_branched} has a complexity of {measured.highest}")
+    return measured
+
+
+QUESTIONS: tuple[Question, ...] = (definitions, imports, complexity)
+"""Every question, in the order of asking."""
+
+
+class FirstReadFails(OSError):
+    """What the demo lets happen once to the jobs of its flaky files."""
+
+
+def parsed(ctx: Context, path: str, first_read_fails: bool) -> ast.Module:
+    """Read and parse the file; in a thread, so that waiting for the disk stops nobody else."""
+    if first_read_fails and ctx.failures == 0:
+        raise FirstReadFails("planted by the demo: the first attempt to read this file fails")
+    return questions.parse(Path(path).read_bytes(), Path(path).name)
+
+
+def calls_for(corpus: Corpus, count: int) -> Iterator[Call[object]]:
+    """One call for each question about each file, `count` at most.
+
+    Its idempotency key is the question and the file, so a second run submits nothing twice.
+    """
+    asked = ((question, path) for path in corpus.files for question in QUESTIONS)
+    for question, path in islice(asked, count):
+        asking = question.options(idempotency_key=key_for(question.kind, path))
+        yield asking.call(str(path), path in corpus.flaky)
+
+
+def key_for(kind: str, path: Path) -> str:
+    """The name of one question about one file; long paths are cut and told apart by a digest."""
+    key = f"{kind} {path}"
+    if len(key) <= KEY_CHARACTERS_MAX:
+        return key
+    digest = hashlib.blake2b(str(path).encode(), digest_size=16).hexdigest()
+    return f"{key[:KEY_CHARACTERS_MAX]} {digest}"
