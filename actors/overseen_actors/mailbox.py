@@ -171,14 +171,13 @@ class Mailbox(Generic[M]):
             self._wake_reader()
 
     def _let_in(self) -> None:
+        # Nobody waits while there is room, so the reader is awake already when this lets one in.
         while self._putters and len(self._messages) < self._limit:
             let_in, message = self._putters.popitem(last=False)
             # Done means: its task was cancelled and has not run since.
             if not let_in.done():
                 let_in.set_result(True)
                 self._messages.append(message)
-        if self._reader is not None and self._messages:
-            self._wake_reader()
 
     def _wake_reader(self) -> None:
         reader, self._reader = self._reader, None

@@ -36,8 +36,14 @@ START_SECONDS = 1000.0
 """Where a virtual loop's time starts. Not zero, which real loops never show; not the epoch, where
 floating point is too coarse for microseconds."""
 
+STEP_LIMIT = 10_000_000
+"""Callbacks of one run unless told otherwise: some ten real seconds of nothing but callbacks."""
+
 TIDYING_STEPS = 100_000
 """Callbacks allowed after the step limit was reached, for tasks to be cancelled in order."""
+
+WATCHDOG_SECONDS = 10.0
+"""Real seconds that threads may hold the clock without an answer, unless told otherwise."""
 
 _RESOLUTION_SECONDS = 1e-9
 _NAMES_RUN_ONCE_USES = frozenset(
@@ -74,9 +80,11 @@ class VirtualLoop(WithoutOutsideWorld, asyncio.SelectorEventLoop):
         self,
         *,
         start: float = START_SECONDS,
-        step_limit: int = 10_000_000,
-        watchdog_seconds: float = 10.0,
+        step_limit: int = STEP_LIMIT,
+        watchdog_seconds: float = WATCHDOG_SECONDS,
     ) -> None:
+        if not math.isfinite(start):
+            raise InvalidBound("start", start, "finite")
         self.steps = 0
         self.jumps = 0
         self._step_limit = step_limit
@@ -269,13 +277,19 @@ def running_virtual_loop() -> VirtualLoop:
 
 
 def run_virtual(
-    main: Coroutine[Any, Any, T], *, start: float = START_SECONDS, step_limit: int = 10_000_000
+    main: Coroutine[Any, Any, T],
+    *,
+    start: float = START_SECONDS,
+    step_limit: int = STEP_LIMIT,
+    watchdog_seconds: float = WATCHDOG_SECONDS,
 ) -> T:
     """Run `main` to its end on a virtual loop of its own, as asyncio.run does on a stock one.
 
     assert run_virtual(asyncio.sleep(600, "ten minutes later")) == "ten minutes later"
     """
-    new_loop = functools.partial(VirtualLoop, start=start, step_limit=step_limit)
+    new_loop = functools.partial(
+        VirtualLoop, start=start, step_limit=step_limit, watchdog_seconds=watchdog_seconds
+    )
     # Closing does nothing to a coroutine that ran; it is for one whose loop could not be made.
     with contextlib.closing(main), asyncio.Runner(loop_factory=new_loop) as runner:
         return runner.run(main)

@@ -125,6 +125,9 @@ async def test_withdraw_finds_by_identity_and_only_before_the_drain() -> None:
     assert drained == [theirs, [2]]
     assert drained[0] is theirs
     assert not mailbox.withdraw(theirs)
+    mailbox.post_many([[3], [4], mine])
+    mailbox.withdraw(mine)
+    assert (len(mailbox), mailbox.high_water) == (2, 3)
 
 
 async def test_wait_returns_at_the_first_message_and_at_once_if_there_is_one() -> None:
@@ -202,6 +205,7 @@ async def test_closing_refuses_everybody_but_keeps_what_was_taken() -> None:
     mailbox.close()
     results = await asyncio.gather(*waiting, return_exceptions=True)
     assert [type(result) for result in results] == [MailboxClosed, MailboxClosed]
+    assert mailbox.waiting == 0
     with pytest.raises(MailboxClosed, match="orders"):
         mailbox.post("z")
     with pytest.raises(MailboxClosed):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import anyio
 import pytest
 
 from overseen_actors import (
@@ -47,8 +48,8 @@ def noting(name: str, log: list[str]) -> Callable[[], Awaitable[None]]:
             await for_ever()
         finally:
             log.append(f"{name} stopping")
-            task = asyncio.current_task()
-            assert task is not None
+            with anyio.CancelScope(shield=True):
+                await anyio.sleep(1)
             log.append(f"{name} stopped")
 
     return live
@@ -129,6 +130,15 @@ async def test_slow_failures_never_reach_the_intensity() -> None:
         await asyncio.sleep(1000)
         await keeper.stop()
     assert len(lives) == 589
+
+
+async def test_an_end_exactly_one_period_after_another_still_counts() -> None:
+    """The period includes both its ends, as OTP's does."""
+    lives: list[float] = []
+    with pytest.raises(RestartIntensityReached):
+        async with Keeper(RestartIntensity(1, 5.0)) as keeper:
+            keeper.start("failing", failing(5, lives))
+    assert len(lives) == 2
 
 
 async def test_no_restarts_allowed_means_the_first_error_is_the_end() -> None:
@@ -257,6 +267,25 @@ async def test_an_error_of_the_block_stops_the_children_in_order_and_comes_out_a
     assert log[::2] == ["b stopping", "a stopping"]
 
 
+async def test_the_error_of_the_block_wins_over_those_of_children_being_stopped() -> None:
+    """What went wrong first is what comes out."""
+
+    async def stumble() -> None:
+        try:
+            await for_ever()
+        finally:
+            raise KeyError("stumbled")
+
+    async def keep() -> None:
+        async with Keeper() as keeper:
+            keeper.start("stumbling", stumble)
+            await asyncio.sleep(1)
+            raise LookupError("of the block")
+
+    with pytest.raises(LookupError, match="of the block"):
+        await keep()
+
+
 async def test_cancelling_the_block_ends_the_children_and_stays_a_cancellation() -> None:
     """A keeper inside a cancelled task restarts nothing."""
     lives: list[float] = []
@@ -279,6 +308,10 @@ async def test_cancelling_the_block_ends_the_children_and_stays_a_cancellation()
 
 async def test_a_timeout_around_the_block_works() -> None:
     """The keeper does not swallow a cancellation that is somebody else's."""
+    with anyio.move_on_after(30) as scope:
+        async with Keeper() as keeper:
+            keeper.start("child", for_ever)
+    assert scope.cancelled_caught
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(30), Keeper() as keeper:
             keeper.start("child", for_ever)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import gc
 import math
 import random
+import re
 import socket
 import tempfile
 import threading
@@ -141,6 +143,21 @@ def test_a_deadlock_names_every_task_and_where_it_waits() -> None:
     assert "main (test_virtual.py:" in waiting
 
 
+def test_a_deadlock_report_lists_the_oldest_task_first() -> None:
+    """Names end in numbers: Task-9 comes before Task-10, whatever their addresses."""
+
+    async def main() -> None:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(30):
+                group.create_task(asyncio.Event().wait())
+
+    with pytest.raises(VirtualDeadlock) as caught:
+        run_virtual(main())
+    numbers = [int(number) for number in re.findall(r"^  Task-(\d+):", str(caught.value), re.M)]
+    assert len(numbers) == 31
+    assert numbers == sorted(numbers)
+
+
 def test_a_timer_at_infinity_is_no_timer() -> None:
     """Sleeping for ever is a deadlock, not a jump to the end of time."""
     with pytest.raises(VirtualDeadlock, match="sleep"):
@@ -148,16 +165,22 @@ def test_a_timer_at_infinity_is_no_timer() -> None:
 
 
 def test_a_loop_that_never_waits_reaches_the_step_limit() -> None:
-    """A livelock is an error that shows what keeps running."""
+    """A livelock is an error that shows what keeps running; tasks still end in good order."""
+    ended: list[str] = []
 
     async def spin_for_ever() -> None:
-        while True:  # noqa: ASYNC110  that is what is tested
-            await asyncio.sleep(0)
+        try:
+            while True:  # noqa: ASYNC110  that is what is tested
+                await asyncio.sleep(0)
+        finally:
+            await asyncio.sleep(10)
+            ended.append("in good order")
 
     with pytest.raises(VirtualStepLimit, match="more than 5000 callbacks") as caught:
         run_virtual(spin_for_ever(), step_limit=5000)
     assert "spin_for_ever (test_virtual.py:" in str(caught.value)
     assert "its next turn" in str(caught.value)
+    assert ended == ["in good order"]
 
 
 def test_a_run_gives_back_the_result_the_error_and_the_loop() -> None:
@@ -296,8 +319,13 @@ async def test_work_that_is_cancelled_before_its_turn_does_not_run() -> None:
 # Threads
 
 
-async def test_a_thread_that_holds_the_clock_is_waited_for() -> None:
+def test_a_thread_that_holds_the_clock_is_waited_for() -> None:
     """No false timeout: time does not jump while a real thread is at work, and then it does."""
+    # The watchdog is longer than pytest's patience: it must not be what ends the waiting.
+    run_virtual(wait_for_a_thread_that_answers(), watchdog_seconds=3600)
+
+
+async def wait_for_a_thread_that_answers() -> None:
     loop = running_virtual_loop()
     start = loop.time()
     go_on = threading.Event()
@@ -320,8 +348,25 @@ async def test_a_thread_that_holds_the_clock_is_waited_for() -> None:
     assert loop.time() == start + 600
 
 
-async def test_a_release_without_an_answer_lets_time_go_on() -> None:
+async def test_an_answer_is_taken_though_the_clock_stays_held() -> None:
+    """The thread may go on working: what it said so far reaches the loop at once."""
+    loop = running_virtual_loop()
+    answer: asyncio.Future[int] = loop.create_future()
+    loop.hold()
+    thread = threading.Thread(target=loop.call_soon_threadsafe, args=(answer.set_result, 1))
+    loop.call_soon(thread.start)
+    async with asyncio.timeout(600):
+        assert await answer == 1
+    loop.release()
+    thread.join()
+
+
+def test_a_release_without_an_answer_lets_time_go_on() -> None:
     """A thread that ends silently does not keep the clock."""
+    run_virtual(wait_for_a_thread_that_is_silent(), watchdog_seconds=3600)
+
+
+async def wait_for_a_thread_that_is_silent() -> None:
     loop = running_virtual_loop()
     loop.hold()
     thread = threading.Thread(target=loop.release)
@@ -347,16 +392,20 @@ def test_a_thread_that_never_answers_is_an_error_and_not_a_hang() -> None:
 async def test_a_thread_may_speak_while_the_loop_is_busy() -> None:
     """What a thread calls while callbacks run runs in a later turn, on the loop's thread."""
     loop = running_virtual_loop()
-    seen: list[int] = []
-    thread = threading.Thread(
-        target=lambda: loop.call_soon_threadsafe(lambda: seen.append(threading.get_ident()))
-    )
+    seen: list[tuple[int, int]] = []
+
+    def work() -> None:
+        for number in range(3):
+            loop.call_soon_threadsafe(lambda number: seen.append((number, get_ident())), number)
+
+    get_ident = threading.get_ident
+    thread = threading.Thread(target=work)
     thread.start()
     thread.join()
     assert seen == []
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    assert seen == [threading.get_ident()]
+    assert seen == [(number, get_ident()) for number in range(3)]
 
 
 def test_threads_and_the_loops_own_thread_are_told_apart() -> None:
@@ -421,5 +470,18 @@ def test_a_virtual_loop_cannot_be_made_where_the_self_test_fails() -> None:
         def _run_once(self) -> None:
             return
 
-    with pytest.raises(UnsupportedPython):
-        VirtualLoopOnIt()
+    class VirtualLoopOfOtherNumbers(VirtualLoop):
+        def __setattr__(self, name: str, value: object) -> None:
+            super().__setattr__(name, 1 if name == "_clock_resolution" else value)
+
+    for loop_class in (VirtualLoopOnIt, VirtualLoopOfOtherNumbers):
+        with pytest.raises(UnsupportedPython):
+            loop_class()
+        gc.collect()  # a loop that is thought open would complain
+
+
+def test_a_run_that_cannot_begin_leaves_no_coroutine_behind() -> None:
+    """The coroutine given to `run_virtual` is closed when its loop cannot be made."""
+    with pytest.raises(InvalidBound, match="start is nan but must be finite"):
+        run_virtual(asyncio.sleep(1), start=math.nan)
+    gc.collect()  # a coroutine that was never awaited would complain
