@@ -12,7 +12,25 @@ The root, `OverseenError`, and the errors of the store live in `overseen_storage
     │   ├── InvalidResult       ... as the result of a job
     │   └── PayloadTooLarge     its JSON is longer than the limit
     ├── UnknownJob              no job of that kind is registered here
-    └── DuplicateJob            two jobs have the same kind
+    ├── DuplicateJob            two jobs have the same kind
+    ├── SupervisorError         the supervisor is not in a state to do that
+    │   ├── NotStarted          it was not started
+    │   ├── SupervisorStopped   it is stopping or has stopped
+    │   ├── SupervisorFailed    its actors failed too often; it gave up
+    │   ├── WrongLoop           called from another thread or event loop
+    │   ├── StillRunning        bodies of an earlier start of this supervisor still run
+    │   └── Degraded            the store does not work at the moment; nothing was stored
+    ├── OutcomeUnknown          whether it was stored cannot be known
+    ├── SubmitRefused           nothing of the submit was stored
+    │   ├── KeyConflict         another job holds the key
+    │   ├── IdempotencyConflict the idempotency key was used with other arguments
+    │   └── TooManyCalls        more than fits one transaction
+    ├── JobNotFound             no job has this id (any more)
+    ├── WrongStatus             the job is not in a status in which that can be done
+    └── NoResult                there is no result, and there will be none
+        ├── JobFailed           the job failed
+        ├── JobCancelled        the job was cancelled
+        └── ResultExpired       the job was pruned, its result with it
 """
 
 from __future__ import annotations
@@ -20,17 +38,39 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from overseen_storage.errors import OverseenError
+from overseen_storage.groups import NewJob, Refused
+from overseen_storage.lifecycle import Reason, Status
+from overseen_storage.records import JobError
 
 __all__ = [
+    "Degraded",
     "DuplicateJob",
+    "IdempotencyConflict",
     "InvalidArguments",
     "InvalidOption",
     "InvalidPayload",
     "InvalidResult",
+    "JobCancelled",
     "JobDefinitionError",
+    "JobFailed",
+    "JobNotFound",
+    "KeyConflict",
+    "NoResult",
+    "NotStarted",
+    "OutcomeUnknown",
     "OverseenError",
     "PayloadTooLarge",
+    "ResultExpired",
+    "StillRunning",
+    "SubmitRefused",
+    "SupervisorError",
+    "SupervisorFailed",
+    "SupervisorStopped",
+    "TooManyCalls",
     "UnknownJob",
+    "WrongLoop",
+    "WrongStatus",
+    "refusal",
 ]
 
 
@@ -139,6 +179,208 @@ class DuplicateJob(OverseenError):
         self.kind = kind
         self.first = first
         self.second = second
+
+
+class SupervisorError(OverseenError):
+    """The supervisor is not in a state to do what was asked."""
+
+
+class NotStarted(SupervisorError):
+    """The supervisor was not started."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the supervisor is not started: use `async with supervisor:` (or await "
+            "supervisor.start()) around it"
+        )
+
+
+class SupervisorStopped(SupervisorError):
+    """The supervisor is stopping or has stopped. What was acknowledged is stored."""
+
+    def __init__(self, what: str = "it takes no requests") -> None:
+        super().__init__(
+            f"the supervisor has stopped: {what}. Start it again with `async with supervisor:`; "
+            "everything it acknowledged is stored"
+        )
+
+
+class SupervisorFailed(SupervisorError):
+    """An actor of the supervisor failed too often, so the supervisor gave up.
+
+    This is a bug of overseen, never a job's doing; the cause is chained. Jobs keep the status
+    they have on disk and are recovered at the next start.
+    """
+
+
+class WrongLoop(SupervisorError):
+    """The supervisor was called from another thread or event loop than its own."""
+
+    def __init__(self, *, in_thread: bool) -> None:
+        where = "another thread" if in_thread else "another event loop"
+        super().__init__(
+            f"the supervisor was called from {where}. It belongs to the event loop that started "
+            "it; from a worker thread use anyio.from_thread.run(supervisor.submit, ...), from "
+            "elsewhere asyncio.run_coroutine_threadsafe(supervisor.submit(...), loop)"
+        )
+
+
+class StillRunning(SupervisorError):
+    """Bodies of an earlier start of this supervisor ignore their cancellation and still run.
+
+    Evidence: `job_ids`. Starting again now could run them twice.
+    """
+
+    def __init__(self, job_ids: Sequence[int]) -> None:
+        super().__init__(
+            f"bodies of the last start still run: jobs {', '.join(map(str, job_ids))}. They "
+            "ignored their cancellation; wait until they end, or end the process"
+        )
+        self.job_ids = tuple(job_ids)
+
+
+class Degraded(SupervisorError):
+    """The store does not work at the moment, so nothing was stored. The cause is chained.
+
+    Running bodies go on and their results are kept; the supervisor tries again by itself. Submit
+    again later.
+    """
+
+
+class OutcomeUnknown(OverseenError):
+    """The store failed in such a way that it cannot be known whether the request was stored.
+
+    Submit again with the same ``idempotency_key`` to be sure that it happens once.
+    """
+
+
+class SubmitRefused(OverseenError):
+    """Nothing of the submit was stored."""
+
+
+class KeyConflict(SubmitRefused):
+    """Another job holds the key. Evidence: `key`, `existing_id`, `existing_status`."""
+
+    def __init__(
+        self, message: str, *, key: str, existing_id: int | None, existing_status: Status | None
+    ) -> None:
+        super().__init__(message)
+        self.key = key
+        self.existing_id = existing_id
+        self.existing_status = existing_status
+
+
+class IdempotencyConflict(SubmitRefused):
+    """The idempotency key was used before, with another kind or other arguments.
+
+    Evidence: `key` and `existing_id`.
+    """
+
+    def __init__(self, message: str, *, key: str, existing_id: int | None) -> None:
+        super().__init__(message)
+        self.key = key
+        self.existing_id = existing_id
+
+
+class TooManyCalls(SubmitRefused):
+    """More calls, or more bytes, than are stored in one transaction. Evidence: `calls`, `size`."""
+
+    def __init__(self, *, calls: int, calls_max: int, size: int, size_max: int) -> None:
+        super().__init__(
+            f"submit_many is all or nothing and takes at most {calls_max:,} calls and "
+            f"{size_max >> 20} MiB of arguments; these are {calls:,} calls"
+            + (f" with {size:,} bytes" if size else "")
+            + ". Submit them in chunks"
+        )
+        self.calls = calls
+        self.size = size
+
+
+class JobNotFound(OverseenError, LookupError):
+    """No job has this id: it never existed, or it was pruned. Evidence: `job_id`."""
+
+    def __init__(self, job_id: int) -> None:
+        super().__init__(
+            f"there is no job {job_id}: it never existed, or its retention is over and it was "
+            "pruned"
+        )
+        self.job_id = job_id
+
+
+class WrongStatus(OverseenError):
+    """The job is not in a status in which that can be done.
+
+    Evidence: `job_id` and `status`.
+    """
+
+    def __init__(self, job_id: int, status: Status, what: str) -> None:
+        super().__init__(f"job {job_id} is {status.value}: {what}")
+        self.job_id = job_id
+        self.status = status
+
+
+class NoResult(OverseenError):
+    """The job has no result and will never have one. Evidence: `job_id`."""
+
+    def __init__(self, message: str, *, job_id: int) -> None:
+        super().__init__(message)
+        self.job_id = job_id
+
+
+class JobFailed(NoResult):
+    """The job failed. Evidence: `job_id`, `reason`, `error` (type, message and traceback of the
+    last attempt, as text) and `attempts`."""
+
+    def __init__(
+        self, *, job_id: int, reason: Reason | None, error: JobError | None, attempts: int
+    ) -> None:
+        what = f": {error.type}: {error.message}" if error else ""
+        why = reason.value if reason else "unknown"
+        super().__init__(
+            f"job {job_id} failed ({why}) after {attempts} attempt{'s' * (attempts != 1)}{what}",
+            job_id=job_id,
+        )
+        self.reason = reason
+        self.error = error
+        self.attempts = attempts
+
+
+class JobCancelled(NoResult):
+    """The job was cancelled. Evidence: `job_id` and `reason`."""
+
+    def __init__(self, *, job_id: int, reason: Reason | None) -> None:
+        why = reason.value if reason else "requested"
+        super().__init__(f"job {job_id} was cancelled ({why})", job_id=job_id)
+        self.reason = reason
+
+
+class ResultExpired(NoResult):
+    """The job ended long ago and was pruned, its result with it."""
+
+    def __init__(self, *, job_id: int) -> None:
+        super().__init__(
+            f"job {job_id} is not kept any more: its retention is over, or it never existed. "
+            "Keep what must last longer yourself, or set Supervisor(retention=...)",
+            job_id=job_id,
+        )
+
+
+def refusal(refused: Refused, job: NewJob) -> SubmitRefused:
+    """Return the error that tells the caller why nothing of his submit was stored."""
+    match refused.why:
+        case "idempotency":
+            return IdempotencyConflict(
+                refused.message, key=job.idempotency_key or "", existing_id=refused.existing_id
+            )
+        case "key" | "key_running" | "key_kind":
+            return KeyConflict(
+                refused.message,
+                key=job.key or "",
+                existing_id=refused.existing_id,
+                existing_status=refused.existing_status,
+            )
+        case _:
+            return SubmitRefused(refused.message)
 
 
 def _short(value: object, width: int = 80) -> str:

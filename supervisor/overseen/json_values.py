@@ -33,10 +33,13 @@ class Refusal(msgspec.Struct, frozen=True):
 
 def find_not_finite(value: object) -> Refusal | None:
     """Find the first NaN or infinity in a value, whatever types it is made of."""
-    builtins = msgspec.to_builtins(value, str_keys=True, enc_hook=encode_foreign)
+    try:
+        builtins = msgspec.to_builtins(value, str_keys=True, enc_hook=encode_foreign)
+    except Exception as error:  # nesting at the limit, or a msgspec.Raw
+        return Refusal("$", str(error))
     try:
         json.dumps(builtins, allow_nan=False, check_circular=False)  # C: ten times our walk
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     else:
         return None
