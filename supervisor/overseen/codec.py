@@ -20,7 +20,7 @@ Refused with the path inside the value: NaN and infinities (JSON has none), lone
 has none), what has no form as JSON, and ints of more than 4,300 digits (Python's own limit).
 Smaller ints are exact however large; NUL in text is kept.
 
-Cost on a common machine, for three scalar arguments: about 1 us to encode, 0.4 us to decode.
+Cost on a common machine, for three scalar arguments: about 1 us to encode, 0.5 us to decode.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ PAYLOAD_BYTES_MAX: Final = 1_048_576
 
 R = TypeVar("R")
 
-_PLAIN_DECODER: Final = msgspec.json.Decoder(Any)
+_PLAIN: Final = ValueChecker("value", Any, InvalidPayload)
 _NO_ARGUMENTS: Final[tuple[object, ...]] = ()
 _FIX_TYPE: Final = (
     "Use types that can be JSON (numbers, text, dates, enums, dataclasses, TypedDict, Struct, "
@@ -240,7 +240,7 @@ def encode_value(value: object, limit: int = PAYLOAD_BYTES_MAX, *, what: str = "
     Only plain JSON passes, as for a parameter without an annotation. Raises `InvalidPayload`
     with `what` and the path, and `PayloadTooLarge` above `limit` bytes.
     """
-    checker = ValueChecker(what, Any, InvalidPayload)
+    checker = _PLAIN if what == "value" else ValueChecker(what, Any, InvalidPayload)
     text, back = checker.write(value, limit)
     if not same(back, value):
         checker.require_plain(value, "$")
@@ -249,10 +249,7 @@ def encode_value(value: object, limit: int = PAYLOAD_BYTES_MAX, *, what: str = "
 
 def decode_value(text: str) -> object:
     """Return the plain value that `encode_value` wrote. Raises `InvalidPayload`."""
-    try:
-        return _PLAIN_DECODER.decode(text)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise InvalidPayload("value", "$", str(error)) from None
+    return _PLAIN.read(text)
 
 
 def _json_type(parameter: Parameter, annotation: object) -> object:

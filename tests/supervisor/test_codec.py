@@ -244,6 +244,30 @@ def test_without_an_annotation_only_plain_json_passes(value: Any, path: str, rea
     assert reason in error.reason
 
 
+@job
+async def maybe(x: float | None, many: list[float | None], node: Node | None = None) -> None: ...
+
+
+def test_not_finite_is_no_null() -> None:
+    """Where null would be fine, NaN is still refused: it is never turned into None."""
+    assert travel(maybe, None, [1.0, None]) == {"x": None, "many": [1.0, None]}
+    assert refusal(maybe, math.nan, []).path == "$.x"
+    assert refusal(maybe, None, [None, 1.0, -math.inf]).path == "$.many[2]"
+    with pytest.raises(InvalidResult):
+        ResultCodec[float | None]("k", float | None).encode(math.nan)
+
+
+def test_what_was_left_out_is_not_blamed() -> None:
+    """The path names the argument that is wrong, not one before it that was not passed."""
+    assert refusal(scalars, 1, "a", flag=object()).path == "$.flag"
+
+
+def test_free_values_are_named_in_errors() -> None:
+    """A checkpoint or progress of another type than plain JSON is refused by its name."""
+    with pytest.raises(InvalidPayload, match=r"checkpoint: .* at \$\.at: date is not plain"):
+        encode_value({"at": date(2030, 1, 1)}, what="checkpoint")
+
+
 def test_no_annotation_is_any() -> None:
     """A parameter and a return value without annotations hold plain JSON."""
 
