@@ -13,6 +13,7 @@ import socket
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 
 import anyio
 import pytest
@@ -319,61 +320,89 @@ async def test_work_that_is_cancelled_before_its_turn_does_not_run() -> None:
 # Threads
 
 
-def test_a_thread_that_holds_the_clock_is_waited_for() -> None:
+class ConditionThatTells(threading.Condition):
+    """Sets an event when somebody is about to wait. Who then takes the lock comes after that."""
+
+    def __init__(self, waits: threading.Event) -> None:
+        super().__init__()
+        self.waits = waits
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waits.set()
+        return super().wait(timeout)
+
+
+@pytest.fixture
+def held_loop(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[VirtualLoop, threading.Event]]:
+    """A held loop, and an event that is set once it waits for threads.
+
+    Its watchdog is longer than pytest's patience: it must not be what ends the waiting.
+    """
+    waits = threading.Event()
+    with contextlib.closing(VirtualLoop(watchdog_seconds=3600)) as loop:
+        monkeypatch.setattr(loop, "_threads", ConditionThatTells(waits))
+        loop.hold()
+        yield loop, waits
+
+
+def test_a_thread_that_holds_the_clock_is_waited_for(
+    held_loop: tuple[VirtualLoop, threading.Event],
+) -> None:
     """No false timeout: time does not jump while a real thread is at work, and then it does."""
-    # The watchdog is longer than pytest's patience: it must not be what ends the waiting.
-    run_virtual(wait_for_a_thread_that_answers(), watchdog_seconds=3600)
-
-
-async def wait_for_a_thread_that_answers() -> None:
-    loop = running_virtual_loop()
-    start = loop.time()
-    go_on = threading.Event()
+    loop, waits = held_loop
     answer: asyncio.Future[str] = loop.create_future()
 
     def work() -> None:
-        go_on.wait()
+        waits.wait()
         loop.call_soon_threadsafe(answer.set_result, "from the thread")
         loop.release()
 
-    loop.hold()
+    async def main() -> None:
+        start = loop.time()
+        async with asyncio.timeout(600):
+            assert await answer == "from the thread"
+        assert loop.time() == start
+        await asyncio.sleep(600)
+        assert loop.time() == start + 600
+
     thread = threading.Thread(target=work)
     thread.start()
-    loop.call_soon(go_on.set)
-    async with asyncio.timeout(600):
-        assert await answer == "from the thread"
-    assert loop.time() == start
+    loop.run_until_complete(main())
     thread.join()
-    await asyncio.sleep(600)
-    assert loop.time() == start + 600
 
 
-async def test_an_answer_is_taken_though_the_clock_stays_held() -> None:
+def test_an_answer_is_taken_though_the_clock_stays_held(
+    held_loop: tuple[VirtualLoop, threading.Event],
+) -> None:
     """The thread may go on working: what it said so far reaches the loop at once."""
-    loop = running_virtual_loop()
+    loop, waits = held_loop
     answer: asyncio.Future[int] = loop.create_future()
-    loop.hold()
-    thread = threading.Thread(target=loop.call_soon_threadsafe, args=(answer.set_result, 1))
-    loop.call_soon(thread.start)
-    async with asyncio.timeout(600):
-        assert await answer == 1
-    loop.release()
+
+    def work() -> None:
+        waits.wait()
+        loop.call_soon_threadsafe(answer.set_result, 1)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert loop.run_until_complete(asyncio.wait_for(answer, 600)) == 1
     thread.join()
+    loop.release()
 
 
-def test_a_release_without_an_answer_lets_time_go_on() -> None:
+def test_a_release_without_an_answer_lets_time_go_on(
+    held_loop: tuple[VirtualLoop, threading.Event],
+) -> None:
     """A thread that ends silently does not keep the clock."""
-    run_virtual(wait_for_a_thread_that_is_silent(), watchdog_seconds=3600)
+    loop, waits = held_loop
 
+    def work() -> None:
+        waits.wait()
+        loop.release()
 
-async def wait_for_a_thread_that_is_silent() -> None:
-    loop = running_virtual_loop()
-    loop.hold()
-    thread = threading.Thread(target=loop.release)
-    loop.call_soon(thread.start)
+    thread = threading.Thread(target=work)
+    thread.start()
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(600):
-            await asyncio.Event().wait()
+        loop.run_until_complete(asyncio.wait_for(loop.create_future(), 600))
     thread.join()
 
 
