@@ -110,7 +110,6 @@ class ArgumentsCodec:
         self,
         args: Sequence[object],
         kwargs: Mapping[str, object],
-        *,
         limit: int = PAYLOAD_BYTES_MAX,
     ) -> str:
         """Bind a call's arguments, check them by type and return them as JSON text.
@@ -219,7 +218,7 @@ class ResultCodec(Generic[R]):
             raise shape.error(f"its return type cannot travel as JSON: {problem}", _FIX_TYPE)
         return cls(kind, annotation)
 
-    def encode(self, value: object, *, limit: int = PAYLOAD_BYTES_MAX) -> str:
+    def encode(self, value: object, limit: int = PAYLOAD_BYTES_MAX) -> str:
         """Return a result as JSON text.
 
         Raises `InvalidResult` with the path, and `PayloadTooLarge` above `limit` bytes.

@@ -45,8 +45,9 @@ class Registry:
             near = get_close_matches(kind, self._jobs, n=3)
             raise UnknownJob(kind, near=near, registered=len(self._jobs)) from None
 
+    @property
     def kinds(self) -> frozenset[str]:
-        """Return every registered kind."""
+        """Every registered kind."""
         return frozenset(self._jobs)
 
     def __contains__(self, kind: object) -> bool:

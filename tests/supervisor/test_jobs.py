@@ -289,7 +289,7 @@ def test_the_registry_finds_jobs_by_kind() -> None:
     """A registered job is found; the same one, with other options, is not a duplicate."""
     registry = Registry([bare, configured, bare.options(priority=3)])
     assert registry.get("bare") is bare
-    assert registry.kinds() == {"bare", "configured"}
+    assert registry.kinds == {"bare", "configured"}
     assert ("bare" in registry, "plain" in registry, len(registry)) == (True, False, 2)
     assert list(registry) == [bare, configured]
 
