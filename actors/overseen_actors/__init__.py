@@ -14,6 +14,7 @@ Knows nothing of jobs or of how they are kept. Imports the standard library and 
 from __future__ import annotations
 
 from overseen_actors.actor import Actor
+from overseen_actors.alarm import Alarm
 from overseen_actors.clock import Clock, LoopClock, Stamper, SystemClock
 from overseen_actors.errors import (
     ActorError,
@@ -45,6 +46,7 @@ from overseen_actors.virtual import VirtualLoop, run_virtual, running_virtual_lo
 __all__ = [
     "Actor",
     "ActorError",
+    "Alarm",
     "ChildExists",
     "ChildrenFailedToStop",
     "Clock",

@@ -25,9 +25,9 @@ class Alarm:
 
     def ring(self) -> None:
         """Wake the sleeper, or the next one at once."""
-        if self._sleeper is None:
-            self._rung = True
-        elif not self._sleeper.done():
+        if self._sleeper is None or self._sleeper.done():
+            self._rung = True  # it is awake, or about to be: for its next sleep
+        else:
             self._sleeper.set_result(True)
 
     async def sleep_until(self, when: float | None) -> bool:

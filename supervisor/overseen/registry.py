@@ -45,6 +45,16 @@ class Registry:
             near = get_close_matches(kind, self._jobs, n=3)
             raise UnknownJob(kind, near=near, registered=len(self._jobs)) from None
 
+    def known(self, job: AnyJob) -> AnyJob:
+        """Return `job` itself, with its options, if it is registered here.
+
+        Raises `UnknownJob`, and `DuplicateJob` when its kind belongs to another function.
+        """
+        registered = self.get(job.kind)
+        if registered.body is not job.body:
+            raise DuplicateJob(job.kind, first=_place(registered), second=_place(job))
+        return job
+
     @property
     def kinds(self) -> frozenset[str]:
         """Every registered kind."""

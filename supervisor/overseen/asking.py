@@ -1,0 +1,279 @@
+"""The requests behind the face: one message, its answer, and what the caller makes of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from overseen.codec import decode_value
+from overseen.durations import Duration, seconds
+from overseen.errors import (
+    JobCancelled,
+    JobFailed,
+    JobNotFound,
+    ResultExpired,
+    SupervisorStopped,
+    WrongStatus,
+)
+from overseen.handle import Handle
+from overseen.jobs import Call
+from overseen.messages import (
+    Cancel,
+    CancelAnswered,
+    Change,
+    PauseQueue,
+    Request,
+    Submit,
+    SubmitAnswered,
+)
+from overseen.outcome import Answer, Outcome
+from overseen.recent import End
+from overseen.submitting import Prepared, again, prepare
+from overseen_actors.errors import MailboxClosed
+from overseen_storage.groups import ChangeWaiting, JobQuery, Note, SetQueue, Submission
+from overseen_storage.lifecycle import Cause, EventType, Status
+from overseen_storage.records import Event, JobRecord
+
+if TYPE_CHECKING:
+    from overseen.running import Running
+    from overseen.supervisor import Supervisor
+
+__all__ = ["Asking"]
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+class Asking:
+    """One caller's view of a running supervisor."""
+
+    __slots__ = ("_supervisor", "running")
+
+    def __init__(self, supervisor: Supervisor, running: Running) -> None:
+        self._supervisor = supervisor
+        self.running = running
+
+    # Requests.
+
+    async def submit(self, calls: Iterable[Call[R]], parent_id: int | None) -> list[Handle[R]]:
+        """Store calls, all or nothing."""
+        running = self.running
+        prepared = prepare(
+            calls,
+            registry=running.registry,
+            settings=running.settings,
+            stamper=running.stamper,
+            clock=running.clock,
+            parent_id=parent_id,
+        )
+        return await self._submit(prepared, Cause.CALLER if parent_id is None else Cause.BODY, [])
+
+    async def retry(self, job_id: int) -> Handle[Any]:
+        """Repeat an ended job as a new one. An ended row never changes, so reading it first is
+        no race."""
+        record = await self.job(job_id)
+        if not record.ended:
+            raise WrongStatus(job_id, record.status, "only a job that has ended can be retried")
+        self.running.registry.get(record.kind)
+        job = again(record)
+        note = Note(EventType.RETRIED, job_id, batch_id=record.batch_id, cause=Cause.OPERATOR)
+        handles: list[Handle[Any]] = await self._submit(
+            Prepared([job], len(job.arguments)), Cause.OPERATOR, [note]
+        )
+        return handles[0]
+
+    async def _submit(
+        self, prepared: Prepared, cause: Cause, notes: list[Note]
+    ) -> list[Handle[Any]]:
+        jobs = prepared.jobs
+        if not jobs:
+            return []
+        reply: asyncio.Future[SubmitAnswered] = self.running.loop.create_future()
+        message = Submit(Submission(jobs, cause), prepared.size, reply, notes)
+        answered = await self._ask(message, reply)
+        supervisor, created = self._supervisor, answered.created
+        if created is None:
+            return [
+                Handle(supervisor, job_id, job.kind, True)
+                for job_id, job in zip(answered.ids, jobs, strict=True)
+            ]
+        return [
+            Handle(supervisor, job_id, job.kind, fresh)
+            for job_id, job, fresh in zip(answered.ids, jobs, created, strict=True)
+        ]
+
+    async def cancel(
+        self, job_id: int, reason: str | None, wait: bool, cause: Cause
+    ) -> Outcome[Any]:
+        """Ask for an end; then wait for it, or for the news that the body is stuck."""
+        running = self.running
+        data = None if reason is None else msgspec.json.encode({"message": reason}).decode()
+        reply: asyncio.Future[CancelAnswered] = running.loop.create_future()
+        answered = await self._ask(Cancel(job_id, cause, data, reply), reply)
+        if answered.status is None:
+            raise JobNotFound(job_id)
+        return await self._outcome_of_cancel(job_id, wait)
+
+    async def _outcome_of_cancel(self, job_id: int, wait: bool) -> Outcome[Any]:
+        while True:
+            attempt = self.running.live.get(job_id)
+            if attempt is not None and (attempt.stuck or not wait):
+                answer: Answer = "stuck" if attempt.stuck else "requested"
+                return Outcome(job_id=job_id, answer=answer, attempts=attempt.claimed.fence)
+            end = await self._end_or_news(job_id, fresh=False)
+            if end is not None:
+                return self._outcome(job_id, end)
+
+    async def change(self, change: ChangeWaiting) -> None:
+        """Change a waiting job."""
+        job_id = change.job_id
+        reply: asyncio.Future[Status | None] = self.running.loop.create_future()
+        status = await self._ask(Change(change, None, reply), reply)
+        if status is None:
+            return
+        await self.job(job_id)  # it may not exist at all
+        what = "only a held job can be released" if change.release_hold else _CHANGEABLE
+        raise WrongStatus(job_id, status, what)
+
+    async def pause(self, queue: str, paused: bool) -> None:
+        """Pause or resume a queue."""
+        reply: asyncio.Future[None] = self.running.loop.create_future()
+        await self._ask(PauseQueue(SetQueue(queue, paused), reply), reply)
+
+    async def _ask(self, message: Request, reply: asyncio.Future[T]) -> T:
+        """Send a request and wait for its answer. Cancelling the wait withdraws the request if it
+        was not taken up yet; else it may be carried out."""
+        mailbox = self.running.mailbox
+        try:
+            await mailbox.put(message)
+        except MailboxClosed:
+            raise self.running.failure or SupervisorStopped() from None
+        try:
+            return await reply
+        except asyncio.CancelledError:
+            if not mailbox.closed:
+                mailbox.withdraw(message)
+            raise
+
+    # Reading.
+
+    async def job(self, job_id: int) -> JobRecord:
+        """Return a row."""
+        record = await self.running.store.job(job_id)
+        if record is None:
+            raise JobNotFound(job_id)
+        return record
+
+    async def jobs(self, query: JobQuery) -> list[JobRecord]:
+        """Return a page."""
+        return await self.running.store.jobs(query)
+
+    async def history(self, job_id: int) -> list[Event]:
+        """Return all events of a job."""
+        events = await self.running.store.attempts(job_id)
+        if not events:
+            raise JobNotFound(job_id)
+        return events
+
+    # Waiting.
+
+    async def result(self, job_id: int, timeout: Duration | None, fresh: bool) -> Any:
+        """Wait for the value."""
+        try:
+            outcome = await self.outcome(job_id, timeout, fresh)
+        except JobNotFound:
+            raise ResultExpired(job_id=job_id) from None
+        if outcome.answer == "completed":
+            return outcome.value
+        if outcome.answer == "cancelled":
+            raise JobCancelled(job_id=job_id, reason=outcome.reason)
+        raise JobFailed(
+            job_id=job_id,
+            reason=outcome.reason,
+            error=outcome.error,
+            attempts=outcome.attempts,
+        )
+
+    async def outcome(self, job_id: int, timeout: Duration | None, fresh: bool) -> Outcome[Any]:
+        """Wait for the end. `fresh`: the job was created by this life, it exists for certain."""
+        if timeout is None:
+            return self._outcome(job_id, await self._end_at_last(job_id, fresh))
+        limit = seconds(timeout, name="timeout")
+        try:
+            async with asyncio.timeout(limit):
+                return self._outcome(job_id, await self._end_at_last(job_id, fresh))
+        except TimeoutError:
+            text = f"job {job_id} has not ended within {limit:g} s; it goes on"
+            raise TimeoutError(text) from None
+
+    async def _end_at_last(self, job_id: int, fresh: bool) -> End:
+        while True:
+            end = await self._end_or_news(job_id, fresh)
+            if end is not None:
+                return end
+            fresh = False
+
+    async def _end_or_news(self, job_id: int, fresh: bool) -> End | None:
+        """Return the end as soon as there is one, or None as soon as there is other news.
+
+        First register, then look: an end that comes between the two is not missed.
+        """
+        running = self.running
+        recent = running.recent
+        end = recent.get(job_id)
+        if end is not None:
+            return end
+        news = recent.wait_for(job_id)
+        try:
+            if not (fresh and recent.would_know(job_id)):
+                end = await self._end_in_row(job_id)
+            if end is None and not running.ended:
+                await news
+        finally:
+            recent.give_up(job_id, news)
+        end = end or recent.get(job_id)
+        if end is None and running.ended:
+            raise running.failure or SupervisorStopped(f"job {job_id} has not ended")
+        return end
+
+    async def _end_in_row(self, job_id: int) -> End | None:
+        row = await self.job(job_id)
+        if not row.ended:
+            return None
+        return End(row.kind, row.status, row.fence, row.reason, row.error, row.result, row.warnings)
+
+    def _outcome(self, job_id: int, end: End) -> Outcome[Any]:
+        answer: Answer = "failed"
+        value: object = None
+        if end.status is Status.CANCELLED:
+            answer = "cancelled"
+        elif end.status is Status.COMPLETED:
+            answer = "completed"
+            value = self._value(end)
+        return Outcome(
+            job_id=job_id,
+            answer=answer,
+            attempts=end.attempts,
+            reason=end.reason,
+            error=end.error,
+            value=value,
+            warnings=end.warnings,
+        )
+
+    def _value(self, end: End) -> object:
+        """Return the value with its type restored, or as plain JSON where the kind is not known
+        here (a job of a former program)."""
+        if end.result is None:
+            return None
+        if end.kind not in self.running.registry:
+            return decode_value(end.result)
+        return self.running.registry.get(end.kind).prepare().result.decode(end.result)
+
+
+_CHANGEABLE = (
+    "priority and due time can be changed while a job waits (scheduled, retrying or pending; a "
+    "pending one is due already)"
+)

@@ -1,0 +1,156 @@
+"""A live attempt: what is in memory while a body runs. Owned by the live table, one per body."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from overseen.deciding import Known
+from overseen.ended import Ended
+from overseen_storage.groups import Claimed
+from overseen_storage.lifecycle import Cause, EventType, Reason
+from overseen_storage.records import Progress
+
+if TYPE_CHECKING:
+    from overseen.context import Context
+    from overseen.jobs import Job
+
+__all__ = ["Attempt", "Mark"]
+
+WARNINGS_MAX: Final = 100
+"""Warnings of one attempt that reach the ledger; further ones are counted in a last one."""
+
+
+class Mark:
+    """A warning or a checkpoint on its way to the ledger."""
+
+    __slots__ = ("data", "saved", "type")
+
+    def __init__(self, type: EventType, data: str, saved: asyncio.Future[None] | None) -> None:
+        self.type = type
+        self.data = data
+        self.saved = saved
+
+
+class Attempt:
+    """One run of one job.
+
+    The body writes into slots (`last_beat`, `progress`, `marks`), where the latest wins, instead
+    of sending messages: however often it reports, the mailbox holds at most one `Changed` and one
+    `Finished` of it.
+    """
+
+    __slots__ = (
+        "body_deadline",
+        "cancel_cause",
+        "cancel_reason",
+        "cancelling",
+        "changed",
+        "claimed",
+        "context",
+        "ended",
+        "entered",
+        "heartbeat_seconds",
+        "interrupted",
+        "job",
+        "last_beat",
+        "marks",
+        "next_progress_at",
+        "progress",
+        "progress_timer",
+        "report_changed",
+        "stop_reason",
+        "stopping_since",
+        "stuck",
+        "task",
+        "thread_cancel",
+        "warnings",
+    )
+
+    def __init__(
+        self,
+        claimed: Claimed,
+        job: Job[..., Any],
+        now: float,
+        report_changed: Callable[[Attempt], None],
+    ) -> None:
+        definition = job.definition
+        self.claimed = claimed
+        self.job = job
+        self.report_changed = report_changed
+        self.context: Context | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.entered = False
+        """The body's coroutine has begun. Before that a cancellation would skip it unseen."""
+        self.ended: Ended | None = None
+        """Its report, kept until the store has it."""
+
+        timeout_us = claimed.timeout_us or definition.timeout_us
+        heartbeat_us = claimed.heartbeat_us or definition.heartbeat_us
+        self.body_deadline = None if timeout_us is None else now + timeout_us / 1e6
+        """Loop time at which the run timeout is reached."""
+        self.heartbeat_seconds = None if heartbeat_us is None else heartbeat_us / 1e6
+        self.last_beat = now
+        """Loop time of the last sign of life."""
+
+        self.cancelling = False
+        """A cancel request is committed."""
+        self.cancel_reason = Reason.REQUESTED
+        self.cancel_cause = Cause.CALLER
+        self.stop_reason: Reason | None = None
+        """`timeout` or `silent`, once committed."""
+        self.interrupted = False
+        """A shutdown has told it to stop."""
+        self.stopping_since: float | None = None
+        """Loop time at which it was first told to stop, for whatever cause."""
+        self.stuck = False
+        self.thread_cancel = False
+        """Read by the context of a body in a thread: raise at the next call."""
+
+        self.progress: Progress | None = None
+        self.next_progress_at = now
+        self.progress_timer: asyncio.TimerHandle | None = None
+        self.marks: list[Mark] = []
+        self.warnings = 0
+        self.changed = False
+        """A `Changed` lies in the mailbox."""
+
+    @property
+    def grace_seconds(self) -> float:
+        """How long the body may take to obey a cancellation."""
+        grace_us = self.claimed.grace_us
+        return (self.job.definition.grace_us if grace_us is None else grace_us) / 1e6
+
+    @property
+    def told_to_stop(self) -> bool:
+        """Whether the body has been told, by anybody."""
+        return self.stopping_since is not None
+
+    def known(self) -> Known:
+        """Return what the decision about its end needs."""
+        claimed = self.claimed
+        return Known(
+            claimed.id,
+            claimed.fence,
+            claimed.failures,
+            claimed.retries,
+            self.job.definition,
+            self.cancelling,
+            self.stop_reason,
+            self.interrupted,
+            self.cancel_reason,
+            self.cancel_cause,
+        )
+
+    def deliver_cancellation(self) -> None:
+        """Tell the body to stop, now. To be repeated: a body may swallow one."""
+        self.thread_cancel = True
+        if self.entered and self.task is not None and self.ended is None:
+            self.task.cancel()
+
+    def drop_timers(self) -> None:
+        """Nothing of it may fire after its end."""
+        if self.progress_timer is not None:
+            self.progress_timer.cancel()
+            self.progress_timer = None

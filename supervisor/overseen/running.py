@@ -1,0 +1,401 @@
+"""The root: everything that exists while a supervisor runs, and its life from open to close.
+
+It owns what must outlive a restart of any actor: the store, the table of live attempts, the
+mailbox, the commit under way. The actors live in a keeper and are started anew one for one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from overseen._version import __version__
+from overseen.attempt import Attempt
+from overseen.committing import Committing
+from overseen.counters import Counters, Figures
+from overseen.effects import Effects
+from overseen.errors import SupervisorFailed, SupervisorStopped
+from overseen.feed import Feed
+from overseen.hooks import Hooks
+from overseen.live import Live
+from overseen.messages import Changed, Finished, Message, Tick
+from overseen.planning import Planner, Scope
+from overseen.queues import Queues
+from overseen.recent import Recent
+from overseen.recovery import Recovered, recover, release_holds
+from overseen.registry import Registry
+from overseen.scheduler import Scheduler
+from overseen.scribe import Scribe
+from overseen.settings import Settings
+from overseen.stopping import StopReport, drain, interrupt, within
+from overseen.supervising import SupervisorActor
+from overseen.threads import DaemonThreads
+from overseen.watch import Watch
+from overseen.watchdog import Watchdog
+from overseen.workers import Workers
+from overseen_actors.alarm import Alarm
+from overseen_actors.clock import Clock, Stamper
+from overseen_actors.errors import ActorError, MailboxClosed
+from overseen_actors.mailbox import Mailbox
+from overseen_actors.restart import Keeper, Restart, Restarted
+from overseen_storage.groups import Claimed, Opened
+from overseen_storage.store import Store
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+    from overseen.handle import Handle
+    from overseen.jobs import Call
+
+__all__ = ["Running"]
+
+T = TypeVar("T")
+
+CLOSE_SECONDS: Final = 5.0
+"""How long a stop waits for a store that does not answer."""
+
+
+class Running:
+    """One life of a supervisor, from start to stop."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        registry: Registry,
+        hooks: Hooks,
+        store: Store,
+        clock: Clock,
+        random: Callable[[], float],
+        state: object,
+        log: FilteringBoundLogger,
+        submit_child: Callable[[int, Call[Any]], Any],
+    ) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.settings = settings
+        self.registry = registry
+        self.store = store
+        self.clock = clock
+        self.state: Any = state
+        self.log = log
+        self.result_limit = settings.result_limit
+        self.counters = Counters()
+        self.live = Live()
+        self.queues = Queues(settings.concurrency, settings.queues)
+        self.feed = Feed(store)
+        self.mailbox: Mailbox[Message] = Mailbox(settings.mailbox_limit, name="supervisor")
+        self.backlog: deque[Message] = deque()
+        self.recovered = Recovered()
+        self.quiet = False
+        """Nothing new is started."""
+        self.failure: SupervisorFailed | None = None
+        self._hooks = hooks
+        self._random = random
+        self._submit_child = submit_child
+        self._watch_alarm = Alarm()
+        self._times_alarm = Alarm()
+        self.watch = Watch(self._watch_alarm.ring)
+        self._threads: DaemonThreads | None = None
+        self._stop_asked = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._closed = False
+        self._no_more_ends = False
+        self._kinds = registry.kinds
+        self._timeouts_us = {
+            job.kind: job.definition.timeout_us
+            for job in registry
+            if job.definition.timeout_us is not None
+        }
+        self.survivors: list[Attempt] = []
+
+    # Life.
+
+    async def live_through(self, started: asyncio.Future[None]) -> StopReport:
+        """Open, run until `ask_to_stop`, stop, close. `started` is done once it is open, or has
+        the reason why it could not be opened."""
+        try:
+            await self._open()
+        except BaseException as error:
+            await self.store.close(at=None)
+            if not started.done():
+                started.set_exception(error)
+                return StopReport(drained=0, interrupted=0, seconds=0.0)
+            raise
+        try:
+            return await self._run(started)
+        except ActorError as error:
+            self.failure = SupervisorFailed(f"the supervisor gave up: {error}")
+            self.failure.__cause__ = error
+            self.log.critical("supervisor.failed", error=str(error), exc_info=error)
+            raise self.failure from error
+        finally:
+            await self._close()
+
+    def ask_to_stop(self) -> None:
+        """Begin to stop; `live_through` returns when that is done."""
+        self._stop_asked.set()
+
+    def hurry(self) -> None:
+        """Do not wait for bodies to end by themselves: tell them now."""
+        self._hurry.set()
+        self._stop_asked.set()
+
+    async def _open(self) -> None:
+        opened = await self.store.open(
+            at=self.clock.wall_us(),
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            version=__version__,
+        )
+        self.epoch = opened.epoch
+        self.stamper = Stamper(self.clock, after_us=opened.last_stamp)
+        self.recent = Recent(self.settings.recent_outcomes, opened.last_id + 1)
+        self.scribe = Scribe(self.store, self.counters, self.settings.logs_per_job, self.log)
+        if opened.live:
+            self.recovered = await recover(
+                self.store,
+                epoch=self.epoch,
+                definitions={job.kind: job.definition for job in self.registry},
+                take_stamps=self.stamper.take,
+            )
+            self.log.warning("jobs.recovered", jobs=self.recovered.jobs, again=self.recovered.again)
+        await release_holds(self.store, kinds=sorted(self._kinds), take_stamps=self.stamper.take)
+        for queue in await self.store.queues():
+            if queue.paused_at is not None:
+                self.queues.pause(queue.name)
+        self.queues.enter_all(await self.store.ready_queues())
+        self.feed.start(await self.store.last_seq())
+        self._build()
+
+    def _build(self) -> None:
+        self.workers = Workers(self, self._report_end, self._thread_pool, _binder())
+        effects = Effects(
+            live=self.live,
+            queues=self.queues,
+            watch=self.watch,
+            recent=self.recent,
+            feed=self.feed,
+            counters=self.counters,
+            backlog=self.backlog,
+            start=self._start_attempt,
+            times_changed=self._times_alarm.ring,
+            loop_now=self.loop.time,
+            progress_interval=self.settings.progress_interval,
+            log=self.log,
+        )
+        self.committing = Committing(self.store, effects, self.stamper.take, self.log)
+        self._planner = Planner(
+            live=self.live,
+            queues=self.queues,
+            watch=self.watch,
+            random=self._random,
+            stamp_now=self.stamper.now,
+            wall_now=self.clock.wall_us,
+            loop_now=self.loop.time,
+        )
+
+    async def _run(self, started: asyncio.Future[None]) -> StopReport:
+        async with Keeper(on_restart=self._note_restart) as keeper:
+            self._start_actors(keeper)
+            self.mailbox.post(Tick())
+            if not started.done():
+                started.set_result(None)
+            self.log.info("supervisor.started", epoch=self.epoch, store=self.store.location)
+            await self._stop_asked.wait()
+            report = await self._stop()
+            await keeper.stop()
+        return report
+
+    def _start_actors(self, keeper: Keeper) -> None:
+        watchdog = Watchdog(
+            watch=self.watch,
+            alarm=self._watch_alarm,
+            committing=self.committing,
+            store=self.store,
+            counters=self.counters,
+            settings=self.settings,
+            post=self._post_tick,
+            busy=lambda: len(self.live) > 0,
+            stamp_now=self.stamper.now,
+            log=self.log,
+        )
+        scheduler = Scheduler(
+            store=self.store,
+            alarm=self._times_alarm,
+            clock=self.clock,
+            stamper=self.stamper,
+            post=self._post_tick,
+        )
+        keeper.start("feed", self.feed.run_tail, Restart.TRANSIENT)
+        keeper.start("scribe", self.scribe.run)
+        keeper.start("supervisor", lambda: self._supervisor_actor().run(), Restart.TRANSIENT)
+        keeper.start("watchdog", watchdog.run)
+        keeper.start("scheduler", scheduler.run)
+        if self._hooks:
+            hooks = self._hooks
+            keeper.start(
+                "hooks", lambda: hooks.run(self.feed, self.counters, self.log), Restart.TRANSIENT
+            )
+
+    def _supervisor_actor(self) -> SupervisorActor:
+        return SupervisorActor(
+            self.mailbox,
+            self.backlog,
+            planner=self._planner,
+            committing=self.committing,
+            live=self.live,
+            store=self.store,
+            scope=self._scope,
+            reopened=self._reopened,
+        )
+
+    async def _stop(self) -> StopReport:
+        begun = self.loop.time()
+        self.quiet = True
+        drained = await drain(self.live, self.settings.drain_timeout, self._hurry)
+        interrupted = await interrupt(self.live, self.watch, self.settings.cancel_timeout)
+        left = list(self.live)
+        self.survivors = [attempt for attempt in left if attempt.ended is None]
+        unwritten = [attempt for attempt in left if attempt.ended is not None]
+        self._no_more_ends = True
+        self.feed.close()
+        self.recent.wake_all()
+        await within(CLOSE_SECONDS, self.scribe.flush())
+        report = StopReport(
+            drained=drained,
+            interrupted=interrupted,
+            stuck=tuple(attempt.claimed.id for attempt in self.survivors),
+            unwritten=tuple(attempt.claimed.id for attempt in unwritten),
+            seconds=self.loop.time() - begun,
+        )
+        self.log.info("supervisor.stopped", **_fields(report))
+        return report
+
+    async def _close(self) -> None:
+        """Whatever happened: nobody waits for ever, nothing is left open."""
+        self._closed = self._no_more_ends = True
+        self.mailbox.close()
+        self.feed.close()
+        await within(CLOSE_SECONDS, self.committing.settle())
+        refused = self.failure or SupervisorStopped("the request came too late")
+        for message in (*self.backlog, *self.mailbox.drain()):
+            reply: asyncio.Future[Any] | None = getattr(message, "reply", None)
+            if reply is not None and not reply.done():
+                reply.set_exception(refused)
+        self.recent.wake_all()
+        keep = bool(self.survivors)
+        at = None if self.failure or keep else self.stamper.take()
+        await within(CLOSE_SECONDS, self.store.close(at=at, keep_owner=keep))
+        if self._threads is not None:
+            self._threads.shutdown(wait=False)
+            self._threads.join_idle()
+
+    # What the parts ask of the root.
+
+    async def submit_child(self, parent_id: int, call: Call[T]) -> Handle[T]:
+        """Submit on behalf of a body."""
+        handle: Handle[T] = await self._submit_child(parent_id, call)
+        return handle
+
+    @property
+    def ended(self) -> bool:
+        """Whether no job will end any more in this life."""
+        return self._no_more_ends
+
+    def figures(self) -> Figures:
+        """Return the counts of this life."""
+        counters = self.counters
+        return Figures(
+            events={type.value: count for type, count in counters.events.items()},
+            running=self.queues.running,
+            stuck=self.live.stuck,
+            mailbox=len(self.mailbox),
+            mailbox_high_water=self.mailbox.high_water,
+            groups=counters.groups,
+            wal_bytes=counters.wal_bytes,
+            hook_errors=counters.hook_errors,
+            logs_dropped=counters.logs_dropped,
+            restarts=counters.restarts,
+            degraded=self.committing.degraded,
+        )
+
+    def report_changed(self, attempt: Attempt) -> None:
+        """A body left something in its slots: at once if it is a mark or due, else when it is."""
+        if attempt.changed or attempt.ended is not None or self._closed:
+            return
+        if attempt.marks or self.loop.time() >= attempt.next_progress_at:
+            attempt.changed = True
+            self.mailbox.post(Changed(attempt))
+        elif attempt.progress_timer is None:
+            attempt.progress_timer = self.loop.call_at(
+                attempt.next_progress_at, self._progress_is_due, attempt
+            )
+
+    def _progress_is_due(self, attempt: Attempt) -> None:
+        attempt.progress_timer = None
+        self.report_changed(attempt)
+
+    def _report_end(self, attempt: Attempt) -> None:
+        attempt.drop_timers()
+        try:
+            self.mailbox.post(Finished(attempt))
+        except MailboxClosed:
+            self._survivor_ended(attempt)
+
+    def _survivor_ended(self, attempt: Attempt) -> None:
+        """A body that outlived the stop has ended: the last one lets the database go."""
+        if attempt in self.survivors:
+            self.survivors.remove(attempt)
+            if not self.survivors:
+                self.store.release_owner()
+
+    def _start_attempt(self, claimed: Claimed) -> Attempt:
+        job = self.registry.get(claimed.kind)
+        now = self.loop.time()
+        attempt = Attempt(claimed, job, now, self.report_changed)
+        self.live.add(attempt)
+        if attempt.body_deadline is not None or attempt.heartbeat_seconds is not None:
+            self.watch.follow(attempt, now)
+        self.workers.start(attempt)
+        return attempt
+
+    def _thread_pool(self) -> Executor:
+        if self._threads is None:
+            self._threads = DaemonThreads(self.settings.threads)
+        return self._threads
+
+    def _scope(self) -> Scope:
+        return Scope(not self.quiet, self.epoch, self._kinds, self._timeouts_us)
+
+    def _post_tick(self, tick: Tick) -> None:
+        if not self._closed:
+            self.mailbox.post(tick)
+
+    def _reopened(self, opened: Opened) -> None:
+        self._times_alarm.ring()
+        self._watch_alarm.ring()
+        self.feed.advance(opened.last_seq)
+
+    def _note_restart(self, restarted: Restarted) -> None:
+        self.counters.restarts += 1
+        self.log.error(
+            "actor.restarted",
+            actor=restarted.child,
+            error=repr(restarted.error),
+            exc_info=restarted.error,
+        )
+
+
+def _binder() -> Callable[..., object]:
+    from structlog.contextvars import bind_contextvars  # heavy where rich is installed
+
+    return bind_contextvars
+
+
+def _fields(report: StopReport) -> Mapping[str, object]:
+    return {name: getattr(report, name) for name in report.__struct_fields__}

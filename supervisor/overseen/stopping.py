@@ -1,0 +1,81 @@
+"""Stopping, in phases that each have an end: quiet, drain, cancel, persist, close.
+
+A stop never waits longer than its deadlines. What it could not bring to an end is named in its
+report: bodies that ignore their cancellation, and results that a failing store would not take.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+
+import msgspec
+
+from overseen.attempt import Attempt
+from overseen.live import Live
+from overseen.watch import Watch
+
+__all__ = ["StopReport", "drain", "interrupt", "within"]
+
+
+class StopReport(msgspec.Struct, frozen=True, kw_only=True):
+    """How a stop went."""
+
+    drained: int
+    """Bodies that ended by themselves while the stop waited."""
+    interrupted: int
+    """Bodies that were told to stop and did. Their jobs are at the front of the queue again, at
+    no cost, unless they returned a value or raised something of their own."""
+    stuck: tuple[int, ...] = ()
+    """Jobs whose bodies ignore their cancellation. Their rows stay as they are, and the database
+    stays owned until they end, so that nobody starts them twice."""
+    unwritten: tuple[int, ...] = ()
+    """Jobs whose end could not be stored, because the store does not work. At the next start they
+    are recovered as lost, and run again if their kind allows."""
+    seconds: float
+    """How long it took, by the event loop's time."""
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing is stuck or unwritten."""
+        return not self.stuck and not self.unwritten
+
+
+async def drain(live: Live, seconds: float, hurry: asyncio.Event) -> int:
+    """Wait until nothing runs, at most so long, or until `hurry`. Returns how many bodies ended
+    meanwhile."""
+    before = len(live)
+    async with asyncio.TaskGroup() as group:
+        idle = group.create_task(live.wait_idle())
+        hurried = group.create_task(hurry.wait())
+        await asyncio.wait({idle, hurried}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        idle.cancel()
+        hurried.cancel()
+    return before - len(live)
+
+
+async def interrupt(live: Live, watch: Watch, seconds: float) -> int:
+    """Tell what runs to stop and wait for it, at most so long. Returns how many did."""
+    now = asyncio.get_running_loop().time()
+    told: list[Attempt] = []
+    for attempt in live:
+        if attempt.ended is not None:
+            continue
+        attempt.interrupted = True
+        if attempt.stopping_since is None:
+            attempt.stopping_since = now
+            watch.follow(attempt, now)
+        attempt.deliver_cancellation()
+        told.append(attempt)
+    await within(seconds, live.wait_idle())
+    return sum(live.get(attempt.claimed.id) is not attempt for attempt in told)
+
+
+async def within(seconds: float, waiting: Awaitable[object]) -> bool:
+    """Wait for `waiting`, at most so long (by the loop's time); whether it came to its end."""
+    try:
+        async with asyncio.timeout(seconds):
+            await waiting
+    except TimeoutError:
+        return False
+    return True

@@ -1,0 +1,121 @@
+"""From calls to rows: checks everything that can be checked before anything is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+
+from overseen.errors import TooManyCalls
+from overseen.jobs import Call
+from overseen.registry import Registry
+from overseen.settings import Settings
+from overseen_actors.clock import Clock, Stamper
+from overseen_storage.groups import NewJob
+from overseen_storage.lifecycle import Status
+from overseen_storage.records import JobRecord
+
+__all__ = ["Prepared", "again", "prepare"]
+
+CALLS_MAX: Final = 10_000
+BYTES_MAX: Final = 64 << 20
+
+
+class Prepared(msgspec.Struct):
+    """Rows to be inserted together, and the size of their payloads."""
+
+    jobs: list[NewJob]
+    size: int
+
+
+def prepare(
+    calls: Iterable[Call[Any]],
+    *,
+    registry: Registry,
+    settings: Settings,
+    stamper: Stamper,
+    clock: Clock,
+    parent_id: int | None,
+) -> Prepared:
+    """Turn calls into rows.
+
+    Raises `UnknownJob`, `InvalidArguments`, `PayloadTooLarge` and `TooManyCalls`.
+    """
+    jobs: list[NewJob] = []
+    size = 0
+    for call in calls:
+        job = _row(call, registry, settings, stamper, clock, parent_id)
+        size += len(job.arguments)
+        jobs.append(job)
+        if len(jobs) > CALLS_MAX or size > BYTES_MAX:
+            raise TooManyCalls(calls=len(jobs), calls_max=CALLS_MAX, size=size, size_max=BYTES_MAX)
+    return Prepared(jobs, size)
+
+
+def _row(
+    call: Call[Any],
+    registry: Registry,
+    settings: Settings,
+    stamper: Stamper,
+    clock: Clock,
+    parent_id: int | None,
+) -> NewJob:
+    job = registry.known(call.job)
+    arguments = job.prepare().arguments.encode(call.args, call.kwargs, settings.arguments_limit)
+    said, definition = job.overrides, job.effective
+    due_at, due_wall_at = _due(said.delay_us, said.at_us, stamper, clock)
+    return NewJob(
+        kind=definition.kind,
+        queue=definition.queue,
+        priority=definition.priority,
+        status=Status.PENDING if due_at is None and due_wall_at is None else Status.SCHEDULED,
+        arguments=arguments,
+        retries=definition.retries,
+        losses_allowed=definition.losses,
+        due_at=due_at,
+        due_wall_at=due_wall_at,
+        timeout_us=said.timeout_us,
+        heartbeat_us=said.heartbeat_us,
+        grace_us=said.grace_us,
+        queue_timeout_us=definition.queue_timeout_us,
+        key=said.key,
+        on_conflict=said.on_conflict,
+        idempotency_key=said.idempotency_key,
+        labels=said.labels,
+        headers=said.headers,
+        parent_id=parent_id,
+    )
+
+
+def _due(
+    delay_us: int | None, at_us: int | None, stamper: Stamper, clock: Clock
+) -> tuple[int | None, int | None]:
+    """A delay counts in stamp time, a moment in wall time; what is over means now."""
+    due_at = stamper.now() + delay_us if delay_us else None
+    due_wall_at = at_us if at_us is not None and at_us > clock.wall_us() else None
+    return due_at, due_wall_at
+
+
+def again(ended: JobRecord) -> NewJob:
+    """Return the row of an operator's retry: the same work, fresh budgets, no keys.
+
+    It goes on from the last checkpoint of the job it repeats.
+    """
+    return NewJob(
+        kind=ended.kind,
+        queue=ended.queue,
+        priority=ended.priority,
+        arguments=ended.arguments,
+        retries=ended.retries,
+        losses_allowed=ended.losses_allowed,
+        timeout_us=ended.timeout_us,
+        heartbeat_us=ended.heartbeat_us,
+        grace_us=ended.grace_us,
+        queue_timeout_us=ended.queue_timeout_us,
+        labels=ended.labels,
+        headers=ended.headers,
+        parent_id=ended.parent_id,
+        retried_from=ended.id,
+        checkpoint=ended.checkpoint,
+    )

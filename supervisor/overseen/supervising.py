@@ -1,0 +1,154 @@
+"""The supervisor actor: the only one that decides a transition.
+
+It drains all waiting messages, turns them into guarded moves, hands the store one transaction,
+and only after COMMIT are callers answered, bodies started and subscribers woken. While a commit is
+under way the next group collects. That is the whole concurrency story.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import assert_never
+
+import msgspec
+
+from overseen.committing import Committing
+from overseen.effects import refuse
+from overseen.errors import Degraded, OutcomeUnknown
+from overseen.live import Live
+from overseen.messages import (
+    Annotate,
+    Cancel,
+    Change,
+    Changed,
+    Finished,
+    Message,
+    PauseQueue,
+    Submit,
+    Tick,
+)
+from overseen.planning import Planner, Scope
+from overseen_actors.actor import Actor
+from overseen_actors.mailbox import Mailbox
+from overseen_storage.errors import StoreError
+from overseen_storage.groups import Note, Opened
+from overseen_storage.lifecycle import Cause, EventType
+from overseen_storage.store import Store
+
+__all__ = ["SupervisorActor"]
+
+
+class SupervisorActor(Actor[Message]):
+    """Messages -> decision -> one transaction -> effects."""
+
+    def __init__(
+        self,
+        mailbox: Mailbox[Message],
+        backlog: deque[Message],
+        *,
+        planner: Planner,
+        committing: Committing,
+        live: Live,
+        store: Store,
+        scope: Callable[[], Scope],
+        reopened: Callable[[Opened], None],
+    ) -> None:
+        super().__init__("supervisor", mailbox)
+        self._backlog = backlog
+        self._planner = planner
+        self._committing = committing
+        self._live = live
+        self._store = store
+        self._scope = scope
+        self._reopened = reopened
+
+    async def started(self) -> None:
+        """Begin, or go on after a predecessor that failed."""
+        await self._committing.settle()
+        self._answer_the_lost()
+        waiting = {m.attempt for m in self._backlog if isinstance(m, Finished)}
+        for attempt in self._live:
+            if attempt.ended is not None and attempt not in waiting:
+                self._backlog.append(Finished(attempt))
+            elif attempt.changed:
+                self._backlog.append(Changed(attempt))
+        if self._backlog:
+            self.mailbox.post(Tick())
+
+    async def receive(self, messages: list[Message]) -> None:
+        """Take one turn after another until nothing is left to do at once."""
+        self._backlog.extend(messages)
+        while await self._turn():
+            if len(self.mailbox):
+                self._backlog.extend(self.mailbox.drain())
+
+    async def _turn(self) -> bool:
+        """One group. Returns whether there is more to do without waiting for a message."""
+        if self._committing.degraded and not await self._try_again():
+            return False
+        plan = self._planner.plan(self._backlog, self._scope())
+        if plan.writes:
+            await self._committing.commit(plan, self._scope())
+            return not self._committing.degraded
+        if plan.answers or plan.tell_again:
+            self._committing.without_writing(plan)
+        return bool(self._backlog)
+
+    # Degraded.
+
+    async def _try_again(self) -> bool:
+        """Ask the store whether it works again; if not, keep reports and refuse requests."""
+        if any(isinstance(message, Tick) for message in self._backlog):
+            try:
+                opened = await self._store.reopen()
+            except StoreError as error:
+                self._committing.degrade(error)
+            else:
+                await self._recovered(opened)
+                return True
+        self._refuse_requests()
+        return False
+
+    async def _recovered(self, opened: Opened) -> None:
+        trouble = str(self._committing.trouble)
+        self._reopened(opened)
+        self._committing.recovered()
+        for type in (EventType.DEGRADED, EventType.RECOVERED):
+            data = msgspec.json.encode({"error": trouble}).decode()
+            self._backlog.append(Annotate(Note(type, cause=Cause.SUPERVISOR, data=data)))
+
+    def _refuse_requests(self) -> None:
+        trouble = self._committing.trouble
+        kept: list[Message] = []
+        for message in self._backlog:
+            match message:
+                case Submit() | Cancel() | Change() | PauseQueue():
+                    error = Degraded(
+                        f"the store does not work at the moment, nothing was stored: {trouble}"
+                    )
+                    error.__cause__ = trouble
+                    refuse(message.reply, error)
+                case Finished() | Changed() | Annotate():
+                    kept.append(message)
+                case Tick():
+                    pass
+                case _:
+                    assert_never(message)
+        self._backlog.clear()
+        self._backlog.extend(kept)
+
+    def _answer_the_lost(self) -> None:
+        """Requests that a failed predecessor had drained: some are still in the backlog, those it
+        was working on were answered by the commit or are answered here."""
+        for message in self._planner.take_unanswered(self._backlog):
+            match message:
+                case Submit() | Cancel() | Change() | PauseQueue():
+                    text = "the supervisor failed while it handled the request; see its log"
+                    refuse(message.reply, OutcomeUnknown(text))
+                case Annotate():
+                    self._backlog.append(message)
+                case Finished() | Changed() | Tick():
+                    pass  # the live table knows of the first two; the third is sent again
+                case _:
+                    assert_never(message)

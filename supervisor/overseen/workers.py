@@ -1,0 +1,157 @@
+"""Workers: each runs one attempt, as a plain asyncio task, and reports how it ended.
+
+A body is never run inside an anyio scope. One body that swallows its cancellation in an anyio
+task group costs a whole core in re-deliveries, and the group cannot be left (measured); a plain
+task can be told again at our own pace, and forgotten.
+
+The body's coroutine catches everything, SystemExit and KeyboardInterrupt too: in a plain task
+they would end the loop. Between the body's end and the report there is no await, so a report
+cannot be lost to a cancellation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import traceback
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING, Any, Final
+
+from overseen.attempt import Attempt
+from overseen.context import Context
+from overseen.ended import Cancelled, Ended, GaveUp, Invalid, Raised, Returned, Snoozed
+from overseen.errors import InvalidArguments, InvalidPayload
+from overseen.outcome import Abandon, Snooze
+from overseen_storage.records import JobError
+
+if TYPE_CHECKING:
+    from overseen.running import Running
+
+__all__ = ["Workers", "describe", "invalid_report"]
+
+MESSAGE_CHARACTERS_MAX: Final = 4_000
+TRACEBACK_CHARACTERS_MAX: Final = 16_000
+
+
+class Workers:
+    """Starts workers. Their number is bounded by the slots of `Queues`, not here."""
+
+    def __init__(
+        self,
+        running: Running,
+        report: Callable[[Attempt], None],
+        threads: Callable[[], Executor],
+        bind: Callable[..., object],
+    ) -> None:
+        self._running = running
+        self._loop = running.loop
+        self._report = report
+        self._threads = threads
+        self._bind = bind
+        self._result_limit = running.settings.result_limit
+
+    def start(self, attempt: Attempt) -> None:
+        """Start a worker for an attempt whose start is on disk."""
+        attempt.task = self._loop.create_task(self._work(attempt), name=f"job {attempt.claimed.id}")
+
+    async def _work(self, attempt: Attempt) -> None:
+        attempt.entered = True
+        if attempt.told_to_stop:
+            attempt.ended = Cancelled(JobError("CancelledError", "told to stop before it began"))
+        else:
+            attempt.ended = await self._run_body(attempt)
+        self._report(attempt)
+
+    async def _run_body(self, attempt: Attempt) -> Ended:
+        claimed, job = attempt.claimed, attempt.job
+        prepared = job.prepare()
+        try:
+            arguments, keywords = prepared.arguments.decode(claimed.arguments)
+        except InvalidPayload as error:
+            return Invalid(describe(error, frames=0))
+        self._bind(job_id=claimed.id, job=claimed.kind, attempt=claimed.fence, queue=claimed.queue)
+        definition = job.definition
+        if definition.takes_context:
+            attempt.context = Context(attempt, self._running)
+            arguments = (attempt.context, *arguments)
+        try:
+            if definition.is_async:
+                body: Any = job.body
+                value = await body(*arguments, **keywords)
+            else:
+                value = await self._in_thread(attempt, arguments, keywords)
+            return Returned(prepared.result.encode(value, self._result_limit))
+        except InvalidArguments as error:  # of another job that the body tried to submit
+            return Raised(describe(error), error)
+        except InvalidPayload as error:
+            return Invalid(describe(error))
+        except Snooze as snooze:
+            return Snoozed(snooze.delay_seconds)
+        except Abandon as error:
+            return GaveUp(describe(error))
+        except asyncio.CancelledError as error:
+            return Cancelled(describe(error))
+        except BaseException as error:  # whatever a body raises is its outcome, nothing else
+            return Raised(describe(error), error)
+
+    async def _in_thread(
+        self, attempt: Attempt, arguments: tuple[object, ...], keywords: dict[str, object]
+    ) -> object:
+        """Run a plain ``def`` in a thread, to its end: a thread cannot be interrupted, so a
+        cancellation is passed on (the body sees it at its next call of the context) and the
+        worker goes on waiting. It is never called ended while its thread runs."""
+        call = contextvars.copy_context().run
+
+        def body() -> tuple[object, BaseException | None]:
+            try:
+                return call(attempt.job.body, *arguments, **keywords), None
+            except BaseException as error:
+                return None, error
+
+        thread = self._loop.run_in_executor(self._threads(), body)
+        while True:
+            try:
+                value, error = await asyncio.shield(thread)
+            except asyncio.CancelledError:
+                attempt.thread_cancel = True
+                continue
+            if error is not None:
+                raise error
+            return value
+
+
+def invalid_report(type: str, message: str) -> Invalid:
+    """Return the report of a body whose end cannot be kept."""
+    return Invalid(JobError(type, message[:MESSAGE_CHARACTERS_MAX]))
+
+
+def describe(error: BaseException, *, frames: int = 1) -> JobError:
+    """Return an exception as text, cut to what is kept; `frames` of ours are left out.
+
+    Never raises: the exception is the user's, and so are its ``__str__`` and its class.
+    """
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else _qualified(kind)
+    try:
+        message = str(error)
+    except Exception as failure:
+        message = f"<its __str__ raised {type(failure).__name__}>"
+    return JobError(name, message[:MESSAGE_CHARACTERS_MAX], _trace(error, frames))
+
+
+def _qualified(kind: type[BaseException]) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _trace(error: BaseException, frames: int) -> str:
+    if not frames:
+        return ""
+    start = error.__traceback__
+    for _ in range(frames):
+        start = start.tb_next if start is not None else None
+    try:
+        lines = traceback.format_exception(type(error), error, start or error.__traceback__)
+    except Exception as failure:
+        return f"<its traceback cannot be formatted: {type(failure).__name__}>"
+    return "".join(lines)[-TRACEBACK_CHARACTERS_MAX:]
