@@ -296,6 +296,27 @@ def event_of(move: Move) -> EventType:
             assert_never(move)
 
 
+def event_after_attempt(status: Status) -> EventType:
+    """The event of the move that ended an attempt and left the job in `status`."""
+    match status:
+        case Status.COMPLETED:
+            return EventType.COMPLETED
+        case Status.FAILED:
+            return EventType.FAILED
+        case Status.CANCELLED:
+            return EventType.CANCELLED
+        case Status.RETRYING:
+            return EventType.RETRYING
+        case Status.SCHEDULED:
+            return EventType.SNOOZED
+        case Status.PENDING:
+            return EventType.REQUEUED
+        case Status.DRAFT | Status.BLOCKED | Status.RUNNING | Status.CANCELLING:
+            raise ValueError(f"no attempt ends in {status}")
+        case _:
+            assert_never(status)
+
+
 def sources_of(move: Move) -> frozenset[Status]:
     """The statuses from which `move` may be made; empty for the moves that create a job.
 

@@ -42,9 +42,16 @@ class Store(Protocol):
         """
         ...
 
-    async def close(self, *, at: int | None) -> None:
+    async def close(self, *, at: int | None, keep_owner: bool = False) -> None:
         """Give the store up; `at` is the epoch's end (None: leave the epoch unended, as a crash
-        would). Safe to call twice, and on a store that was never opened."""
+        would). Safe to call twice, and on a store that was never opened.
+
+        With `keep_owner` nobody else may open it yet: bodies still run. `release_owner` ends
+        that."""
+        ...
+
+    def release_owner(self) -> None:
+        """After ``close(keep_owner=True)``: let the next owner in. Safe to call at any time."""
         ...
 
     async def reopen(self) -> Opened:
