@@ -7,7 +7,7 @@ does not fit is not applied and is reported as `Missed`, it is never an exceptio
 
 These are msgspec structs because tens of thousands are made each second: creating one costs
 0.2 us (a frozen dataclass: 2 us), and a list of them becomes the JSON parameter of a statement
-in one call.
+in one call (as arrays: the statements read the fields by position, so new fields go last).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class OnConflict(StrEnum):
     """Refuse."""
 
 
-class NewJob(msgspec.Struct, frozen=True, kw_only=True):
+class NewJob(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """A job to be created. Fields as in `JobRecord`."""
 
     kind: str
@@ -66,7 +66,7 @@ class Submission(msgspec.Struct, frozen=True):
     cause: Cause = Cause.CALLER
 
 
-class Finish(msgspec.Struct, frozen=True):
+class Finish(msgspec.Struct, frozen=True, array_like=True):
     """An attempt's end that is the job's end: COMPLETE, FAIL or CANCEL of a live job.
 
     Guard: the row is running or cancelling (cancelling only, for `cancelled`) with this fence.
@@ -88,7 +88,7 @@ class Finish(msgspec.Struct, frozen=True):
     """JSON object for the ledger row: the decision's evidence."""
 
 
-class PutBack(msgspec.Struct, frozen=True):
+class PutBack(msgspec.Struct, frozen=True, array_like=True):
     """An attempt's end after which the job goes on: RETRY, SNOOZE or REQUEUE.
 
     Guard: the row is running with this fence.
@@ -114,7 +114,7 @@ class PutBack(msgspec.Struct, frozen=True):
     data: str | None = None
 
 
-class RequestCancel(msgspec.Struct, frozen=True):
+class RequestCancel(msgspec.Struct, frozen=True, array_like=True):
     """REQUEST_CANCEL. Guard: running with this fence."""
 
     job_id: int
@@ -124,7 +124,7 @@ class RequestCancel(msgspec.Struct, frozen=True):
     data: str | None = None
 
 
-class MarkStopping(msgspec.Struct, frozen=True):
+class MarkStopping(msgspec.Struct, frozen=True, array_like=True):
     """The attempt is told to stop for `timeout` or `silent`: writes `stop_reason` and a
     `stopping` event; the status stays. Guard: running with this fence and no stop_reason."""
 
@@ -134,7 +134,7 @@ class MarkStopping(msgspec.Struct, frozen=True):
     data: str | None = None
 
 
-class CancelWaiting(msgspec.Struct, frozen=True):
+class CancelWaiting(msgspec.Struct, frozen=True, array_like=True):
     """CANCEL of a job no body of which runs. Guard: draft, scheduled, retrying or pending."""
 
     job_id: int
@@ -177,7 +177,7 @@ class Expire(msgspec.Struct, frozen=True):
     limit: int
 
 
-class Note(msgspec.Struct, frozen=True):
+class Note(msgspec.Struct, frozen=True, array_like=True):
     """An annotation: a ledger row that changes no status.
 
     With `progress`, `checkpoint` or `warning` the row's column changes too, guarded by a live

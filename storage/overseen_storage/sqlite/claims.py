@@ -1,0 +1,163 @@
+"""Claims: which jobs start now, and everything their attempts need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+from overseen_storage.groups import ClaimFrom, Group
+from overseen_storage.lifecycle import EVENT_CODES, EventType
+from overseen_storage.sqlite.rows import document
+from overseen_storage.sqlite.writer import Writer
+
+Candidate = tuple[int, int, int, str]
+"""Priority with its sign turned, ready_at, id, kind: in the order of claiming."""
+
+_decode_candidates = msgspec.json.Decoder(list[Candidate]).decode
+_decode_ids = msgspec.json.Decoder(list[int]).decode
+_UNREGISTERED = '{"held":"unregistered"}'
+
+
+@dataclass(slots=True)
+class Claims:
+    """What a group claims; its parameters are made before the transaction begins."""
+
+    wanted: list[ClaimFrom]
+    limit: int
+    epoch: int
+    known: frozenset[str] | None
+    kinds: str | None
+    timeouts: str | None
+
+    @classmethod
+    def of(cls, group: Group) -> Claims:
+        """The claims of `group`; a queue named twice is asked once, with the higher limit."""
+        limits: dict[str, int] = {}
+        for claim in group.claims:
+            limits[claim.queue] = max(limits.get(claim.queue, 0), claim.limit)
+        wanted = [ClaimFrom(queue, limit) for queue, limit in limits.items() if limit > 0]
+        return cls(
+            wanted if group.claim_limit > 0 else [],
+            group.claim_limit,
+            group.epoch,
+            group.kinds,
+            None if group.kinds is None else document(sorted(group.kinds)),
+            document(group.timeouts_us) if group.timeouts_us else None,
+        )
+
+
+@dataclass(slots=True)
+class ClaimedText:
+    """What was claimed, as the JSON text of the jobs: it is decoded on the loop's side."""
+
+    rows: str | None = None
+    held: int = 0
+    short_queues: list[str] = field(default_factory=list[str])
+
+
+def claim(writer: Writer, claims: Claims) -> ClaimedText:
+    """START of the jobs that go first: highest priority, then oldest `ready_at`, then id."""
+    done = ClaimedText()
+    if not claims.wanted:
+        return done
+    ids = None
+    if len(claims.wanted) == 1:
+        ids = _choose_simply(writer, claims, done)
+    if ids is None:
+        ids = document(_choose(writer, claims, done))
+    if ids != "[]":
+        done.rows = _start(writer, claims, ids)
+    return done
+
+
+def _start(writer: Writer, claims: Claims, ids: str) -> str:
+    changed = writer.run(
+        "claim", ids=ids, at=writer.at, epoch=claims.epoch, timeouts=claims.timeouts
+    )
+    started = EVENT_CODES[EventType.STARTED]
+    writer.run("moved_events", ids=ids, seq=writer.seq, type=started, of_attempt=True)
+    rows = writer.text("claimed", ids=ids)
+    writer.seq += changed
+    writer.at += changed
+    return rows
+
+
+def _choose_simply(writer: Writer, claims: Claims, done: ClaimedText) -> str | None:
+    """The ids of one queue without looking at each; None if unknown kinds are among them."""
+    wanted = claims.wanted[0]
+    limit = min(wanted.limit, claims.limit)
+    row = writer.one("claimable", queue=wanted.queue, limit=limit, kinds=claims.kinds)
+    assert row is not None
+    ids, found, unknown = row
+    assert isinstance(ids, str) and isinstance(found, int)
+    if unknown:
+        return None
+    if found < limit:
+        done.short_queues.append(wanted.queue)
+    return ids
+
+
+def _choose(writer: Writer, claims: Claims, done: ClaimedText) -> list[int]:
+    """The ids that go first over all queues; unknown kinds that come up are held meanwhile.
+
+    At most `claims.limit` jobs are held in one group: the stamps reserved end there. A queue
+    full of unknown kinds is worked off over several groups, so it is not reported short.
+    """
+    best: list[tuple[Candidate, str]] = []
+    counted: dict[str, tuple[int, int]] = {}
+    for wanted in claims.wanted:
+        limit = min(wanted.limit, claims.limit)
+        found, looked_at_all = _candidates(writer, claims, wanted.queue, limit, done)
+        best.extend((candidate, wanted.queue) for candidate in found)
+        counted[wanted.queue] = (len(found), limit if looked_at_all else 0)
+    best.sort()
+    taken: dict[str, int] = dict.fromkeys(counted, 0)
+    for _, queue in best[: claims.limit]:
+        taken[queue] += 1
+    done.short_queues.extend(
+        queue for queue, (found, limit) in counted.items() if taken[queue] == found < limit
+    )
+    return [candidate[2] for candidate, _ in best[: claims.limit]]
+
+
+def _candidates(
+    writer: Writer, claims: Claims, queue: str, limit: int, done: ClaimedText
+) -> tuple[list[Candidate], bool]:
+    """At most `limit` jobs of known kinds; False if unknown ones still stand among the first."""
+    while True:
+        rows = writer.text("claimable_ranked", queue=queue, limit=limit)
+        found = _decode_candidates(rows)
+        known = claims.known
+        unknown = [] if known is None else [one[2] for one in found if one[3] not in known]
+        if not unknown:
+            return found, True
+        room = claims.limit - done.held
+        if not room:
+            assert known is not None
+            return [one for one in found if one[3] in known], False
+        _hold(writer, unknown[:room])
+        done.held += len(unknown[:room])
+
+
+def _hold(writer: Writer, ids: list[int]) -> None:
+    text = document(ids)
+    writer.run("hold", ids=text, at=writer.at)
+    kind = EVENT_CODES[EventType.HELD]
+    writer.run("hold_events", ids=text, seq=writer.seq, at=writer.at, type=kind, data=_UNREGISTERED)
+    writer.seq += len(ids)
+    writer.at += len(ids)
+
+
+def release_holds(writer: Writer, kinds: list[str], limit: int) -> int:
+    """Un-hold jobs whose kinds are known now; how many."""
+    found = writer.text("held_of_kinds", kinds=document(kinds), limit=limit)
+    ids = _decode_ids(found)
+    if ids:
+        text = document(ids)
+        writer.run("release_held", ids=text, at=writer.at)
+        kind = EVENT_CODES[EventType.UNHELD]
+        writer.run("hold_events", ids=text, seq=writer.seq, at=writer.at, type=kind, data=None)
+        writer.seq += len(ids)
+        writer.at += len(ids)
+    return len(ids)

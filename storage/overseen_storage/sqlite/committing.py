@@ -1,0 +1,96 @@
+"""How a transaction begins and ends, and what is done when its end fails."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import TypeVar
+
+from overseen_storage.errors import StoreError
+from overseen_storage.sqlite.opening import read_heights
+from overseen_storage.sqlite.session import Session
+from overseen_storage.sqlite.statements import statement
+from overseen_storage.sqlite.transaction import Applied, Prepared, apply_group
+from overseen_storage.sqlite.translate_errors import is_about_a_row
+from overseen_storage.sqlite.writer import Heights
+
+T = TypeVar("T")
+
+
+class CommitFailed(Exception):
+    """COMMIT raised: whether the transaction is on disk is not known from here."""
+
+    def __init__(self, cause: sqlite3.Error, before: Heights, applied: Applied | None) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+        self.before = before
+        """The heights before the transaction."""
+        self.applied = applied
+        """What the transaction did, if it is on disk."""
+
+
+def commit_group(connection: sqlite3.Connection, session: Session, prepared: Prepared) -> Applied:
+    """Apply a group in one transaction. What this returns is on disk."""
+    session.check()
+    try:
+        done = _attempt(connection, session, prepared, careful=False)
+    except Exception as error:
+        if not is_about_a_row(error):
+            raise
+        session.heights = read_heights(connection)
+        done = _attempt(connection, session, prepared, careful=True)
+    session.heights = done.heights
+    return done
+
+
+def _attempt(
+    connection: sqlite3.Connection, session: Session, prepared: Prepared, *, careful: bool
+) -> Applied:
+    before = session.heights
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if prepared.group.at <= before.stamp:
+            raise StoreError(
+                f"A group has the stamp {prepared.group.at}, but {before.stamp} is on disk "
+                "already: stamps must rise. Take them from one Stamper."
+            )
+        done = apply_group(connection, prepared, before, careful=careful)
+        if done.events:
+            done.heights.stamp = connection.execute(statement("last_stamp")).fetchone()[0]
+        else:
+            done.heights.stamp = before.stamp
+    except BaseException:
+        roll_back(connection)
+        raise
+    _commit(connection, session, done)
+    return done
+
+
+def in_transaction(
+    connection: sqlite3.Connection, session: Session, function: Callable[[], T]
+) -> T:
+    """Run `function` in one write transaction."""
+    session.check()
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        result = function()
+    except BaseException:
+        roll_back(connection)
+        raise
+    _commit(connection, session, None)
+    return result
+
+
+def _commit(connection: sqlite3.Connection, session: Session, done: Applied | None) -> None:
+    try:
+        connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        # The waiter may have been cancelled: whoever comes next finds the mark.
+        session.suspect = True
+        raise CommitFailed(error, session.heights, done) from error
+
+
+def roll_back(connection: sqlite3.Connection) -> None:
+    """Undo the transaction; SQLite may have done so itself, after an I/O error."""
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")

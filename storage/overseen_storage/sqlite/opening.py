@@ -1,0 +1,242 @@
+"""How a database is opened: is it ours, does it do what it is told, which life begins."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from overseen_storage.errors import (
+    DatabaseLost,
+    DatabaseRefused,
+    NotOurDatabase,
+    SQLiteTooOld,
+    StoreUnavailable,
+)
+from overseen_storage.lifecycle import CAUSE_CODES, EVENT_CODES, Cause, EventType
+from overseen_storage.sqlite.migrations import check_version, migrate
+from overseen_storage.sqlite.rows import document
+from overseen_storage.sqlite.safe_text import safe
+from overseen_storage.sqlite.statements import statement
+from overseen_storage.sqlite.writer import Heights
+
+APPLICATION_ID = 0x6F76736E
+"""What `PRAGMA application_id` says in our files: the letters ``ovsn``."""
+
+SQLITE_MINIMUM = (3, 38, 0)
+"""STRICT tables, RETURNING, UPDATE FROM, and JSON built in."""
+
+MEMORY = ":memory:"
+Synchronous = Literal["full", "normal"]
+
+_SYNCHRONOUS: dict[Synchronous, int] = {"full": 2, "normal": 1}
+_JOURNAL_SIZE_LIMIT = 64 * 1024 * 1024
+_CACHE_KIB = 32_000
+# Checkpoints run between groups, when the supervisor asks. This many pages are the net under it:
+# past them (64 MiB) a commit does it by itself, so that the log cannot grow without bound.
+_AUTOCHECKPOINT_PAGES = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which file on the disk was opened."""
+
+    device: int
+    inode: int
+
+    @classmethod
+    def of(cls, path: str) -> Identity:
+        """The file that has the name `path` now. Raises `DatabaseLost` if there is none."""
+        try:
+            found = os.stat(path)  # noqa: PTH116 - a hot path: no Path is made
+        except OSError as error:
+            raise DatabaseLost(
+                f"{path}: {error.strerror}. The database was deleted or moved while it was open. "
+                "Put the same file back, or stop and start again."
+            ) from error
+        return cls(found.st_dev, found.st_ino)
+
+    def check(self, path: str) -> None:
+        """Raise `DatabaseLost` unless the file at `path` still is this one."""
+        now = Identity.of(path)
+        if now != self:
+            raise DatabaseLost(
+                f"{path} was replaced by another file while it was open. Put the first one back, "
+                "or stop and start again."
+            )
+
+
+def check_sqlite_version(version: tuple[int, ...]) -> None:
+    """Raise `SQLiteTooOld` if the SQLite library of this Python lacks what is needed."""
+    if version < SQLITE_MINIMUM:
+        found, needed = (".".join(map(str, v)) for v in (version, SQLITE_MINIMUM))
+        raise SQLiteTooOld(
+            f"overseen needs SQLite {needed} or newer; this Python uses {found}. Install a newer "
+            "Python, or one that is linked to a newer SQLite."
+        )
+
+
+def check_file(path: str) -> bool:
+    """Whether a database is at `path` already; raises `DatabaseRefused` if something else is."""
+    file = Path(path)
+    try:
+        if not file.exists():
+            if not file.parent.is_dir():
+                raise DatabaseRefused(
+                    f"{path}: the folder {file.parent} does not exist. Make it first."
+                )
+            return False
+        if not file.is_file():
+            raise NotOurDatabase(f"{path} is not a file. Choose another path.")
+        with file.open("rb") as opened:
+            head = opened.read(16)
+    except OSError as error:
+        raise DatabaseRefused(
+            f"{path}: {error.strerror}. This user must be able to read it."
+        ) from error
+    if head and head != b"SQLite format 3\0":
+        raise NotOurDatabase(f"{path} is no SQLite database. Choose another path.")
+    return bool(head)
+
+
+def check_ours(connection: sqlite3.Connection, path: str) -> int:
+    """The schema's version, 0 for an empty database; raises `DatabaseRefused` if it is not ours.
+
+    Reads only: of somebody else's database nothing is changed.
+    """
+    application: int = connection.execute("PRAGMA application_id").fetchone()[0]
+    if application == APPLICATION_ID:
+        return check_version(connection, path)
+    tables: int = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    if application or tables:
+        raise NotOurDatabase(
+            f"{path} is a SQLite database of another program (application id {application}, "
+            f"{tables} tables and indexes). Choose another path."
+        )
+    return 0
+
+
+def configure_writer(
+    connection: sqlite3.Connection, path: str, synchronous: Synchronous, busy_ms: int
+) -> None:
+    """Set up the read-write connection."""
+    _pragma(connection, "journal_mode", "wal", "memory" if path == MEMORY else "wal")
+    _pragma(connection, "synchronous", _SYNCHRONOUS[synchronous])
+    _pragma(connection, "journal_size_limit", _JOURNAL_SIZE_LIMIT)
+    _pragma(connection, "wal_autocheckpoint", _AUTOCHECKPOINT_PAGES)
+    _configure(connection, busy_ms)
+
+
+def configure_reader(connection: sqlite3.Connection, busy_ms: int) -> None:
+    """Set up a connection that only reads."""
+    _pragma(connection, "query_only", 1)
+    _configure(connection, busy_ms)
+
+
+def _configure(connection: sqlite3.Connection, busy_ms: int) -> None:
+    _pragma(connection, "busy_timeout", busy_ms)
+    _pragma(connection, "foreign_keys", 1)
+    _pragma(connection, "temp_store", 2)
+    _pragma(connection, "cache_size", -_CACHE_KIB)
+
+
+def _pragma(
+    connection: sqlite3.Connection, name: str, value: int | str, expected: int | str | None = None
+) -> None:
+    """Set a pragma and look whether it took: one that fails may do so without an error, which
+    shows only when its row is fetched."""
+    connection.execute(f"PRAGMA {name} = {value}").fetchall()
+    found = connection.execute(f"PRAGMA {name}").fetchone()
+    if found is None or found[0] != (value if expected is None else expected):
+        raise StoreUnavailable(
+            f"SQLite does not accept PRAGMA {name} = {value}: it stays at {found}. The file "
+            "system may not support shared memory, or another program uses the file."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What the transaction that begins an epoch found and did."""
+
+    epoch: int
+    heights: Heights
+    previous_epoch_clean: bool
+    live: int
+
+
+def begin_epoch(
+    connection: sqlite3.Connection, version: int, *, at: int, pid: int, host: str, app_version: str
+) -> Begun:
+    """Migrate from schema `version` and begin a new epoch: one transaction."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        migrate(connection, version, at=at, app_version=safe(app_version))
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID:d}")
+        heights = read_heights(connection)
+        previous = connection.execute(statement("last_epoch")).fetchone()
+        stamp = max(at, heights.stamp + 1)
+        epoch = connection.execute(
+            statement("begin_epoch"),
+            {"pid": pid, "host": safe(host), "version": safe(app_version), "at": stamp},
+        ).lastrowid
+        assert epoch is not None
+        seq = heights.seq + 1
+        write_epoch_event(connection, EventType.EPOCH_STARTED, seq, stamp, epoch)
+        live = read_live(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    clean = previous is None or previous[1] is not None
+    return Begun(epoch, Heights(seq, heights.id, stamp), clean, live)
+
+
+def end_epoch(connection: sqlite3.Connection, epoch: int, *, at: int) -> None:
+    """Write down that this epoch ended on purpose: one transaction."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        heights = read_heights(connection)
+        stamp = max(at, heights.stamp + 1)
+        connection.execute(statement("end_epoch"), {"id": epoch, "at": stamp})
+        write_epoch_event(connection, EventType.EPOCH_STOPPED, heights.seq + 1, stamp, epoch)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def write_epoch_event(
+    connection: sqlite3.Connection, kind: EventType, seq: int, at: int, epoch: int
+) -> None:
+    """One event about an epoch."""
+    connection.execute(
+        statement("event"),
+        {
+            "seq": seq,
+            "at": at,
+            "type": EVENT_CODES[kind],
+            "cause": CAUSE_CODES[Cause.SUPERVISOR],
+            "job_id": None,
+            "status": None,
+            "fence": None,
+            "reason": None,
+            "data": document({"epoch": epoch}),
+            "queue": None,
+        },
+    )
+
+
+def read_heights(connection: sqlite3.Connection) -> Heights:
+    """The highest numbers ever given out, as the disk has them."""
+    seq, job_id, stamp = connection.execute(statement("heights")).fetchone()
+    return Heights(seq, job_id, stamp)
+
+
+def read_live(connection: sqlite3.Connection) -> int:
+    """How many rows are running or cancelling."""
+    live: int = connection.execute(statement("count_live")).fetchone()[0]
+    return live

@@ -1,0 +1,2 @@
+-- An epoch ends on purpose.
+UPDATE epoch SET stopped_at = :at WHERE id = :id AND stopped_at IS NULL

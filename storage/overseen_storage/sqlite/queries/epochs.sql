@@ -1,0 +1,2 @@
+-- Every epoch, oldest first.
+SELECT id, pid, host, version, started_at, stopped_at FROM epoch ORDER BY id

@@ -1,0 +1,3 @@
+-- Write one event.
+INSERT INTO ledger (seq, at, type, cause, job_id, status, fence, reason, data, queue)
+VALUES (:seq, :at, :type, :cause, :job_id, :status, :fence, :reason, :data, :queue)

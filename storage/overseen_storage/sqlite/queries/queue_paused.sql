@@ -1,0 +1,2 @@
+-- Since when a queue is paused.
+SELECT paused_at FROM queue WHERE name = :name
