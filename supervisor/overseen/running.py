@@ -111,6 +111,7 @@ class Running:
             for job in registry
             if job.definition.timeout_us is not None
         }
+        self._report = StopReport(drained=0, interrupted=0, seconds=0.0)
         self.survivors: list[Attempt] = []
 
     # Life.
@@ -124,7 +125,7 @@ class Running:
             await self.store.close(at=None)
             if not started.done():
                 started.set_exception(error)
-                return StopReport(drained=0, interrupted=0, seconds=0.0)
+                return self._report
             raise
         try:
             return await self._run(started)
@@ -207,9 +208,9 @@ class Running:
                 started.set_result(None)
             self.log.info("supervisor.started", epoch=self.epoch, store=self.store.location)
             await self._stop_asked.wait()
-            report = await self._stop()
+            self._report = await self._stop()
             await keeper.stop()
-        return report
+        return self._report
 
     def _start_actors(self, keeper: Keeper) -> None:
         watchdog = Watchdog(
