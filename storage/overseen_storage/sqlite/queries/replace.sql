@@ -3,7 +3,7 @@ UPDATE job SET
     status = 10 /* cancelled */,
     completed_at = :at,
     changed_at = :at,
-    reason = 8 /* replaced */,
+    reason = 9 /* replaced */,
     cause = :cause,
     held = NULL,
     due_at = NULL,
