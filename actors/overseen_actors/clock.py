@@ -146,6 +146,15 @@ class Stamper:
         self._last = first + count - 1
         return first
 
+    def give_back(self, last_used: int) -> None:
+        """Of the block taken last, what comes after `last_used` was not needed.
+
+        A group reserves as many stamps as it could need at most. Kept, the unneeded ones would let
+        stamps run ahead of time under load.
+        """
+        if last_used < self._last:
+            self._last = last_used
+
     def now(self) -> int:
         """What a stamp would be at this moment, without taking one."""
         return max(self._last + 1, self._anchor_us + self.elapsed_us())

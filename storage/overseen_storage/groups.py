@@ -335,6 +335,8 @@ class Committed(msgspec.Struct, frozen=True, kw_only=True):
     """Seq of its first event; the last is `first_seq + events - 1`."""
     events: int
     """How many ledger rows it wrote."""
+    last_stamp: int
+    """The highest stamp on disk now; the rest of the group's block was not needed."""
     submissions: list[Accepted | Refused] = []
     missed_finishes: dict[int, Missed] = {}
     missed_put_backs: dict[int, Missed] = {}

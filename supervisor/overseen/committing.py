@@ -7,12 +7,12 @@ way, the commit and its effects still happen; the next actor waits for them befo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from overseen.effects import Effects
 from overseen.errors import Degraded, OutcomeUnknown
 from overseen.planning import Plan, Scope
+from overseen_actors.clock import Stamper
 from overseen_storage.errors import CommitUnknown, StoreClosed, StoreError, StoreUnavailable
 from overseen_storage.groups import Committed, Group
 from overseen_storage.store import Store
@@ -30,16 +30,21 @@ class Committing:
         self,
         store: Store,
         effects: Effects,
-        take_stamps: Callable[[int], int],
+        stamper: Stamper,
         log: FilteringBoundLogger,
     ) -> None:
         self._store = store
         self._effects = effects
-        self._take_stamps = take_stamps
+        self._stamper = stamper
         self._log = log
         self._under_way: asyncio.Task[None] | None = None
         self.trouble: StoreError | None = None
         """Why the store does not work at the moment; None: it does."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether a commit was ever under way in this life."""
+        return self._under_way is not None
 
     @property
     def degraded(self) -> bool:
@@ -49,7 +54,7 @@ class Committing:
     async def commit(self, plan: Plan, scope: Scope) -> None:
         """Bring `plan` to disk and apply its effects. Returns also when the store failed: then
         callers have been told, reports are kept, and `trouble` says why."""
-        group = plan.group(self._take_stamps, scope)
+        group = plan.group(self._stamper.take, scope)
         self._under_way = asyncio.get_running_loop().create_task(
             self._commit(plan, group), name="overseen commit"
         )
@@ -80,7 +85,16 @@ class Committing:
             self._effects.refuse_all(plan, OutcomeUnknown("the supervisor failed; see its log"))
             raise
         else:
+            self._stamper.give_back(committed.last_stamp)
+            self._apply(plan, committed)
+
+    def _apply(self, plan: Plan, committed: Committed) -> None:
+        try:
             self._effects.apply(plan, committed)
+        except BaseException:
+            # A bug. What is on disk stays; who was not answered yet must not wait for ever.
+            self._effects.refuse_all(plan, OutcomeUnknown("the supervisor failed; see its log"))
+            raise
 
     def _fail(self, plan: Plan, error: StoreError, told: Exception) -> None:
         told.__cause__ = error

@@ -227,12 +227,11 @@ class Effects:
             self._tell(attempt, now)
             self._counters.add(EventType.STOPPING)
         for attempt in plan.stuck:
-            if attempt.ended is None:
-                self._live.quarantine(attempt)
-                self._queues.give_back(attempt.claimed.queue)
-                self._counters.add(EventType.STUCK)
-                self._recent.nudge(attempt.claimed.id)
-                self._log.warning("job.stuck", job_id=attempt.claimed.id, kind=attempt.job.kind)
+            # Also if it has ended meanwhile: the ledger says that it was stuck.
+            self._live.quarantine(attempt)
+            self._queues.give_back(attempt.claimed.queue)
+            self._recent.nudge(attempt.claimed.id)
+            self._log.warning("job.stuck", job_id=attempt.claimed.id, kind=attempt.job.kind)
         for attempt in plan.tell_again:
             attempt.deliver_cancellation()
 

@@ -67,6 +67,13 @@ class Queues:
         else:
             del self._running[queue]
 
+    def recount(self, queues: Iterable[str]) -> None:
+        """Count anew, from the attempts that hold a slot, given by their queue."""
+        self.running = 0
+        self._running.clear()
+        for queue in queues:
+            self.take(queue)
+
     def running_in(self, queue: str) -> int:
         """Attempts of `queue` that hold a slot."""
         return self._running.get(queue, 0)

@@ -83,6 +83,11 @@ class Recent:
         if end is not None and end.result is not None:
             self._bytes -= len(end.result)
 
+    def distrust(self, up_to_id: int) -> None:
+        """Ends of jobs up to this id may have been missed: their rows are to be read."""
+        self._forgotten_to = max(self._forgotten_to, up_to_id)
+        self.wake_all()
+
     def wait_for(self, job_id: int) -> asyncio.Future[None]:
         """Return a future that is done when there is news of the job, such as its end."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -104,7 +109,7 @@ class Recent:
             _wake(waiters)
 
     def wake_all(self) -> None:
-        """The supervisor stops: everybody looks again and finds that out."""
+        """Everybody who waits looks again."""
         waiters, self._waiters = self._waiters, {}
         for futures in waiters.values():
             _wake(futures)

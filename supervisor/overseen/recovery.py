@@ -8,19 +8,23 @@ recovery takes milliseconds instead of a grace period.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Final
 
 import msgspec
 
 from overseen.deciding import Lost, after_loss
 from overseen.job_options import JobDefinition, OnLost
+from overseen.live import Live
 from overseen_storage.groups import Finish, Group, PutBack
 from overseen_storage.lifecycle import Status
 from overseen_storage.records import JobRecord
 from overseen_storage.store import Store
 
-__all__ = ["Recovered", "recover", "release_holds"]
+__all__ = ["Recovered", "reconcile", "recover", "release_holds"]
 
-PAGE_JOBS = 1_000
+PAGE_JOBS: Final = 1_000
+NO_EPOCH: Final = 0
+"""Epochs count from 1."""
 
 
 class Recovered(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +41,14 @@ class Recovered(msgspec.Struct, frozen=True, kw_only=True):
     def jobs(self) -> int:
         """How many jobs were resolved."""
         return self.again + self.failed + self.cancelled
+
+    def plus(self, other: Recovered) -> Recovered:
+        """Return the sum of both."""
+        return Recovered(
+            again=self.again + other.again,
+            failed=self.failed + other.failed,
+            cancelled=self.cancelled + other.cancelled,
+        )
 
 
 async def recover(
@@ -55,17 +67,42 @@ async def recover(
         if not orphans:
             return total
         after_id = orphans[-1].id
-        decisions = [after_loss(_lost(orphan, definitions)) for orphan in orphans]
-        finishes = [one for one in decisions if isinstance(one, Finish)]
-        put_backs = [one for one in decisions if isinstance(one, PutBack)]
-        group = Group(at=0, finishes=finishes, put_backs=put_backs, epoch=epoch)
-        await store.commit(msgspec.structs.replace(group, at=take_stamps(group.stamps_needed)))
-        failed = sum(one.status is Status.FAILED for one in finishes)
-        total = Recovered(
-            again=total.again + len(put_backs),
-            failed=total.failed + failed,
-            cancelled=total.cancelled + len(finishes) - failed,
-        )
+        total = total.plus(await _resolve(store, orphans, definitions, take_stamps))
+
+
+async def reconcile(
+    store: Store,
+    *,
+    live: Live,
+    definitions: Mapping[str, JobDefinition],
+    take_stamps: Callable[[int], int],
+) -> Recovered:
+    """Resolve rows that run on paper only: of whatever epoch, but with no body here."""
+    total = Recovered()
+    after_id = 0
+    while True:
+        rows = await store.orphans(epoch=NO_EPOCH, after_id=after_id, limit=PAGE_JOBS)
+        if not rows:
+            return total
+        after_id = rows[-1].id
+        bodiless = [row for row in rows if live.get(row.id) is None]
+        if bodiless:
+            total = total.plus(await _resolve(store, bodiless, definitions, take_stamps))
+
+
+async def _resolve(
+    store: Store,
+    rows: list[JobRecord],
+    definitions: Mapping[str, JobDefinition],
+    take_stamps: Callable[[int], int],
+) -> Recovered:
+    decisions = [after_loss(_lost(row, definitions)) for row in rows]
+    finishes = [one for one in decisions if isinstance(one, Finish)]
+    put_backs = [one for one in decisions if isinstance(one, PutBack)]
+    group = Group(at=0, finishes=finishes, put_backs=put_backs)
+    await store.commit(msgspec.structs.replace(group, at=take_stamps(group.stamps_needed)))
+    failed = sum(one.status is Status.FAILED for one in finishes)
+    return Recovered(again=len(put_backs), failed=failed, cancelled=len(finishes) - failed)
 
 
 async def release_holds(

@@ -27,7 +27,7 @@ from overseen.messages import Changed, Finished, Message, Tick
 from overseen.planning import Planner, Scope
 from overseen.queues import Queues
 from overseen.recent import Recent
-from overseen.recovery import Recovered, recover, release_holds
+from overseen.recovery import Recovered, reconcile, recover, release_holds
 from overseen.registry import Registry
 from overseen.scheduler import Scheduler
 from overseen.scribe import Scribe
@@ -43,7 +43,7 @@ from overseen_actors.clock import Clock, Stamper
 from overseen_actors.errors import ActorError, MailboxClosed
 from overseen_actors.mailbox import Mailbox
 from overseen_actors.restart import Keeper, Restart, Restarted
-from overseen_storage.groups import Claimed, Opened
+from overseen_storage.groups import Claimed, JobQuery, Opened
 from overseen_storage.store import Store
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ class Running:
             progress_interval=self.settings.progress_interval,
             log=self.log,
         )
-        self.committing = Committing(self.store, effects, self.stamper.take, self.log)
+        self.committing = Committing(self.store, effects, self.stamper, self.log)
         self._planner = Planner(
             live=self.live,
             queues=self.queues,
@@ -253,6 +253,7 @@ class Running:
             store=self.store,
             scope=self._scope,
             reopened=self._reopened,
+            resync=self._resync,
         )
 
     async def _stop(self) -> StopReport:
@@ -381,6 +382,25 @@ class Running:
         self._times_alarm.ring()
         self._watch_alarm.ring()
         self.feed.advance(opened.last_seq)
+
+    async def _resync(self) -> None:
+        """The supervisor actor failed: what is in memory is made to agree with the disk again.
+
+        A row that runs here on paper only (its group was committed, its body never started) is
+        resolved like one of a dead process.
+        """
+        await reconcile(
+            self.store,
+            live=self.live,
+            definitions={job.kind: job.definition for job in self.registry},
+            take_stamps=self.stamper.take,
+        )
+        self.queues.recount(attempt.claimed.queue for attempt in self.live if not attempt.stuck)
+        self.queues.enter_all(await self.store.ready_queues())
+        self.feed.advance(await self.store.last_seq())
+        self._times_alarm.ring()
+        newest = await self.store.jobs(JobQuery(limit=1))
+        self.recent.distrust(newest[0].id if newest else 0)
 
     def _note_restart(self, restarted: Restarted) -> None:
         self.counters.restarts += 1

@@ -8,7 +8,7 @@ under way the next group collects. That is the whole concurrency story.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import assert_never
 
 import msgspec
@@ -53,6 +53,7 @@ class SupervisorActor(Actor[Message]):
         store: Store,
         scope: Callable[[], Scope],
         reopened: Callable[[Opened], None],
+        resync: Callable[[], Awaitable[None]],
     ) -> None:
         super().__init__("supervisor", mailbox)
         self._backlog = backlog
@@ -62,10 +63,15 @@ class SupervisorActor(Actor[Message]):
         self._store = store
         self._scope = scope
         self._reopened = reopened
+        self._resync = resync
 
     async def started(self) -> None:
-        """Begin, or go on after a predecessor that failed."""
+        """Begin, or go on after a predecessor that failed: wait for the commit it left under way,
+        read the store, then ask the workers."""
+        if not self._committing.begun:
+            return
         await self._committing.settle()
+        await self._read_the_store()
         self._answer_the_lost()
         waiting = {m.attempt for m in self._backlog if isinstance(m, Finished)}
         for attempt in self._live:
@@ -75,6 +81,13 @@ class SupervisorActor(Actor[Message]):
                 self._backlog.append(Changed(attempt))
         if self._backlog:
             self.mailbox.post(Tick())
+
+    async def _read_the_store(self) -> None:
+        if not self._committing.degraded:
+            try:
+                await self._resync()
+            except StoreError as error:
+                self._committing.degrade(error)
 
     async def receive(self, messages: list[Message]) -> None:
         """Take one turn after another until nothing is left to do at once."""

@@ -144,6 +144,7 @@ class Supervisor:
             submit_child=self._submit_child,
         )
         started: asyncio.Future[None] = running.loop.create_future()
+        started.add_done_callback(_look_at)  # also if nobody waits for it any more
         self._thread = threading.get_ident()
         self._running = running
         self._main = running.loop.create_task(
@@ -422,3 +423,8 @@ class Supervisor:
             synchronous=self.settings.synchronous,
             owner_wait_seconds=self.settings.owner_wait,
         )
+
+
+def _look_at(started: asyncio.Future[None]) -> None:
+    if not started.cancelled():
+        started.exception()

@@ -94,6 +94,7 @@ class SqliteStore:
         self._busy_timeout_seconds = busy_timeout_seconds
         self._session: Session | None = None
         self._links: Links | None = None
+        self._kept: OwnerLock | None = None
         self._opening = asyncio.Lock()
 
     @property
@@ -147,7 +148,7 @@ class SqliteStore:
         busy = 0.0 if self._connector.blocks_the_loop else self._busy_timeout_seconds
         return await connect(self._connector, path, self._synchronous, round(busy * 1000))
 
-    async def close(self, *, at: int | None) -> None:
+    async def close(self, *, at: int | None, keep_owner: bool = False) -> None:
         """Give the store up. See `Store.close`."""
         async with self._opening:
             session, self._session = self._session, None
@@ -165,7 +166,15 @@ class SqliteStore:
                 try:
                     await self._drop_links()
                 finally:
-                    session.lock.release()
+                    self._kept = session.lock
+                    if not keep_owner:
+                        self.release_owner()
+
+    def release_owner(self) -> None:
+        """Let the next owner in. See `Store.release_owner`."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept.release()
 
     async def _drop_links(self) -> None:
         links, self._links = self._links, None
@@ -310,6 +319,7 @@ class SqliteStore:
 
     async def write_logs(self, lines: list[LogLine], *, keep_per_job: int) -> None:
         """Store log lines. See `Store.write_logs`."""
+        self._open()
         if lines:
             await self._transact(lambda connection, _: write_logs(connection, lines, keep_per_job))
 

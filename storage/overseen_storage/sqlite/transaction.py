@@ -126,6 +126,7 @@ def apply_group(
     writer = Writer(connection, heights, group.at, careful=careful)
     done = Applied(writer.seq)
     done.answers = submit(writer, prepared.submissions)
+    done.notes = writer.apply("notes", prepared.notes, lambda rows: write_notes(writer, rows))
     if prepared.completions is not None and not careful:
         done.finishes = complete(writer, group.finishes, prepared.completions)
     else:
@@ -149,7 +150,6 @@ def apply_group(
     _apply_time(writer, group, done)
     for queue, count in Counter(changer.entered).items():
         done.made_due[queue] = done.made_due.get(queue, 0) + count
-    done.notes = writer.apply("notes", prepared.notes, lambda rows: write_notes(writer, rows))
     writer.apply("queues", prepared.queues, lambda rows: set_queues(writer, rows))
     done.claimed = claim(writer, prepared.claims)
     done.refused = writer.refused
@@ -173,6 +173,7 @@ def committed(done: Applied) -> Committed:
     return Committed(
         first_seq=done.first_seq,
         events=done.events,
+        last_stamp=done.heights.stamp,
         submissions=done.answers,
         missed_finishes=done.finishes,
         missed_put_backs=done.put_backs,
