@@ -226,6 +226,7 @@ class Asking:
         end = recent.get(job_id)
         if end is not None:
             return end
+        self._require_running(job_id)
         news = recent.wait_for(job_id)
         try:
             if not (fresh and recent.would_know(job_id)):
@@ -234,10 +235,12 @@ class Asking:
                 await news
         finally:
             recent.give_up(job_id, news)
-        end = end or recent.get(job_id)
-        if end is None and running.ended:
-            raise running.failure or SupervisorStopped(f"job {job_id} has not ended")
-        return end
+        return end or recent.get(job_id)
+
+    def _require_running(self, job_id: int) -> None:
+        if self.running.ended:
+            what = f"job {job_id} had not ended, or its outcome is not in memory any more"
+            raise self.running.failure or SupervisorStopped(what)
 
     async def _end_in_row(self, job_id: int) -> End | None:
         row = await self.job(job_id)

@@ -356,13 +356,13 @@ class Supervisor:
 
     async def result_of(self, job_id: int, timeout: Duration | None, fresh: bool = False) -> Any:
         """Wait for a job's value; see `Handle.result`."""
-        return await self._asking().result(job_id, timeout, fresh)
+        return await self._remembering().result(job_id, timeout, fresh)
 
     async def outcome_of(
         self, job_id: int, timeout: Duration | None, fresh: bool = False
     ) -> Outcome[Any]:
         """Wait for a job's outcome; see `Handle.wait`."""
-        return await self._asking().outcome(job_id, timeout, fresh)
+        return await self._remembering().outcome(job_id, timeout, fresh)
 
     # Observing.
 
@@ -412,6 +412,12 @@ class Supervisor:
         if running.failure is not None:
             raise running.failure
         return Asking(self, running)
+
+    def _remembering(self) -> Asking:
+        """As `_asking`; once stopped, the last life, which still remembers recent outcomes."""
+        if self._running is None and self._last is not None:
+            return Asking(self, self._last)
+        return self._asking()
 
     def _make_store(self) -> Store:
         if callable(self._database):
