@@ -80,7 +80,7 @@ def test_the_flaky_files_are_good_python() -> None:
 
 def test_gathering_mixes_the_planted_files_among_the_others(library: Path, tmp_path: Path) -> None:
     """Failures come all along the way, not all at the end; the number asked for is kept."""
-    gathered = corpus.gather([library], tmp_path / "planted", 30)
+    gathered = corpus.gather(corpus.find([library]), tmp_path / "planted", 30)
 
     planted = gathered.flaky | gathered.broken
     places = [n for n, path in enumerate(gathered.files) if path in planted]
@@ -103,11 +103,16 @@ def test_planting_again_changes_nothing(tmp_path: Path) -> None:
     assert len(times) == len(corpus.BROKEN_SOURCES) + corpus.FLAKY_COUNT
 
 
+def test_planted_files_are_not_found_again(library: Path) -> None:
+    """Where the database lies inside PATH, the planted files are still asked about once."""
+    first = corpus.gather(corpus.find([library]), library / "planted", 30)
+
+    assert corpus.gather(corpus.find([library]), library / "planted", 30) == first
+
+
 def test_a_folder_without_python_still_has_the_planted_files(tmp_path: Path) -> None:
     """Failures are real everywhere."""
-    (tmp_path / "empty").mkdir()
-
-    gathered = corpus.gather([tmp_path / "empty"], tmp_path / "planted", 30)
+    gathered = corpus.gather([], tmp_path / "planted", 30)
 
     assert gathered.found == 0
     assert set(gathered.files) == gathered.flaky | gathered.broken

@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from overseen.demo.report import Run, Summary, fault_of, shortened, summarize, words
+from overseen.demo.counts import Counts
+from overseen.demo.report import (
+    Run,
+    Summary,
+    clipped,
+    fault_of,
+    shortened,
+    summarize,
+    words,
+    words_of_interruption,
+)
 from overseen_storage.lifecycle import Cause, Reason, Status
 from overseen_storage.records import JobError, JobRecord
 
@@ -92,7 +102,7 @@ def test_a_fault_says_nothing_of_its_place(error: tuple[str, str], fault: str | 
 
 
 def run_of(seconds: float = 2.0, ended_before: int = 0) -> Run:
-    return Run(Path("/cache/demo.db"), ended_before, ended_before, seconds)
+    return Run(Path("/cache/demo.db"), ended_before, seconds)
 
 
 def test_the_summary_tells_everything_that_was_promised() -> None:
@@ -105,9 +115,9 @@ def test_the_summary_tells_everything_that_was_promised() -> None:
         "5 outcomes in 2.0 s, 2 jobs/s",
         "3,000 ms  /src/1.py",
         "2  SyntaxError: bad",
-        "1 jobs are left: the same command goes on with them",
+        "Every job has an outcome",
         "Database: /cache/demo.db",
-        "select * from job_view limit 5",
+        "from job_view limit 5",
         "README",
     ):
         assert part in said
@@ -128,7 +138,7 @@ def test_tables_fit_any_width(width: int) -> None:
     """No line of a table is wider than the terminal; what one copies is never cut."""
     lines = words(summary(), run_of(), width)
 
-    tables = lines[3 : lines.index(next(line for line in lines if "are left" in line))]
+    tables = lines[3 : lines.index(next(line for line in lines if "Every job" in line))]
     if width >= 20:
         assert all(len(line) <= width for line in tables)
     assert "Database: /cache/demo.db" in lines
@@ -139,3 +149,12 @@ def test_a_long_path_keeps_both_ends() -> None:
     for width in range(1, 30):
         cut = shortened("/usr/lib/python3/ast.py", width)
         assert len(cut) == min(width, 23)
+        assert len(clipped("/usr/lib/python3/ast.py", width)) == min(width, 23)
+
+
+def test_an_interrupted_run_says_what_is_left_and_how_to_go_on() -> None:
+    """Whoever pressed Ctrl-C learns that nothing is lost."""
+    said = "\n".join(words_of_interruption(Counts(range(2000)), run_of()))
+
+    assert "0 of 2,000 jobs have an outcome, 2,000 are left" in said
+    assert "The same command goes on" in said

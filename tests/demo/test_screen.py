@@ -64,6 +64,19 @@ def test_jobs_of_somebody_else_are_not_counted() -> None:
     assert (counts.ended, counts.total) == (0, 1)
 
 
+def test_what_earlier_runs_did_is_known_from_the_ledger() -> None:
+    """What had ended when this process took over is not counted as its work."""
+    counts = Counts([1])
+    counts.follow(Event(seq=2, at=0, type=EventType.SNAPSHOT, cause=Cause.SUPERVISOR))
+    counts.follow(event(1, Status.COMPLETED, EventType.COMPLETED, seq=1))
+    too_early = counts.all_ended  # who has not read all does not know whose work it was
+
+    counts.follow(Event(seq=2, at=2, type=EventType.EPOCH_STARTED, cause=Cause.SUPERVISOR))
+
+    assert (too_early, counts.all_ended) == (False, True)
+    assert (counts.ended_before, counts.ended_now) == (1, 0)
+
+
 def test_without_a_terminal_a_line_is_printed_for_each_tenth() -> None:
     """A log file gets some ten lines, without a single control character."""
     file = io.StringIO()

@@ -37,7 +37,7 @@ BROKEN_SOURCES: tuple[tuple[str, bytes], ...] = (
     ("syntax_python2", b'print "hello"\n'),
     ("encoding_unknown", b"# coding: klingon\nqapla = True\n"),
     ("syntax_indentation", b"def one():\nreturn 1\n"),
-    ("encoding_cut", b'name = "na\xc3'),
+    ("encoding_cut", b'"""Cut off."""\n\nname = "na\xc3'),
     ("nul_padding", b"padded = True\n" + bytes(512)),
     ("syntax_assignment", b"1 = one\n"),
     ("encoding_mixed", b"# coding: ascii\nsign = '\xe2\x82\xac'\n"),
@@ -128,13 +128,13 @@ def share(files: int, most: int) -> int:
     return max(1, min(most, files // 20))
 
 
-def gather(roots: Iterable[Path], planted_folder: Path, count: int) -> Corpus:
-    """Find, choose and plant; the planted files come evenly among the others."""
-    found = find(roots)
+def gather(found: Iterable[Path], planted_folder: Path, count: int) -> Corpus:
+    """Choose from what was found, and plant; the planted files come evenly among the others."""
+    others = [path for path in found if not path.is_relative_to(planted_folder)]
     broken, flaky = plant(planted_folder, count)
-    chosen = choose(found, count - len(broken) - len(flaky))
+    chosen = choose(others, count - len(broken) - len(flaky))
     files = mixed(mixed(chosen, broken), flaky)
-    return Corpus(tuple(files), len(found), frozenset(flaky), frozenset(broken))
+    return Corpus(tuple(files), len(others), frozenset(flaky), frozenset(broken))
 
 
 def mixed(many: list[Path], few: list[Path]) -> list[Path]:

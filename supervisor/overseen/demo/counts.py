@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from overseen_storage.lifecycle import TERMINAL, EventType, Status
-from overseen_storage.records import Event, JobRecord
+from overseen_storage.records import Event
 
 
 class Counts:
@@ -17,9 +17,16 @@ class Counts:
         self._by_status: Counter[Status] = Counter()
         self.retries = 0
         """How many attempts have failed and were to be repeated."""
+        self.ended_before = 0
+        """How many had an outcome when the process that works now took the database over."""
+
+        self._height = self._seen = 0
 
     def __getitem__(self, status: Status) -> int:
         return self._by_status[status]
+
+    def __contains__(self, job: int) -> bool:
+        return job in self._statuses
 
     @property
     def total(self) -> int:
@@ -32,21 +39,28 @@ class Counts:
         return sum(self._by_status[status] for status in TERMINAL)
 
     @property
+    def ended_now(self) -> int:
+        """How many got their outcome from the process that works now."""
+        return self.ended - self.ended_before
+
+    @property
     def running(self) -> int:
         """How many bodies run."""
         return self._by_status[Status.RUNNING] + self._by_status[Status.CANCELLING]
 
     @property
     def all_ended(self) -> bool:
-        """Whether every job has an outcome."""
-        return self.ended == self.total
-
-    def know(self, record: JobRecord) -> None:
-        """Take a job as it was read; events that come later say what happened since."""
-        self._set(record.id, record.status)
+        """Whether every job has an outcome, and all that happened before is known."""
+        return self.ended == self.total and self._seen >= self._height
 
     def follow(self, event: Event) -> None:
-        """Take one event of the ledger, in its order."""
+        """Take one event of the ledger, in its order; before them the frame with its height."""
+        if event.type is EventType.SNAPSHOT:
+            self._height = event.seq
+            return
+        self._seen = event.seq
+        if event.type is EventType.EPOCH_STARTED:
+            self.ended_before = self.ended
         if event.job_id is None or event.status is None:
             return
         if self._set(event.job_id, event.status) and event.type is EventType.RETRYING:

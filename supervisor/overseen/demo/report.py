@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
+from overseen.demo.counts import Counts
 from overseen_storage.lifecycle import TERMINAL, Reason, Status
 from overseen_storage.records import JobError, JobRecord
 
 SLOWEST = 5
 GROUPS = 8
+QUESTION = "select id, kind, status, attempts, reason from job_view limit 5"
 US_PER_SECOND = 1_000_000
 
 # What differs from file to file in messages that mean the same.
@@ -60,10 +62,8 @@ class Run:
 
     database: Path
     """Where everything is kept."""
-    known: int
-    """How many jobs an earlier run had already submitted."""
     ended_before: int
-    """How many of them already had an outcome."""
+    """How many jobs had an outcome already."""
     seconds: float
     """How long this run worked."""
 
@@ -126,14 +126,24 @@ def fault_of(error: JobError) -> str:
 
 
 def words(summary: Summary, run: Run, width: int) -> list[str]:
-    """The whole summary in lines of at most `width` cells, but for what one wants to copy."""
+    """The whole summary; its tables in lines of at most `width` cells."""
     return [
-        *(shortened(line, width) for line in words_of_outcomes(summary)),
+        *words_of_outcomes(summary),
         *words_of_speed(summary, run),
-        *table("Slowest files", slowest_rows(summary), width),
-        *table("Failures by error", failure_rows(summary), width),
+        *table("Slowest files", slowest_rows(summary), width, shortened),
+        *table("Failures by error", failure_rows(summary), width, clipped),
         "",
-        *words_of_the_way_on(summary, run),
+        *words_of_the_way_on(run),
+    ]
+
+
+def words_of_interruption(counts: Counts, run: Run) -> list[str]:
+    """What there is to say when somebody stopped it: that nothing is lost."""
+    left = counts.total - counts.ended
+    return [
+        f"Stopped: {counts.ended:,} of {counts.total:,} jobs have an outcome, {left:,} are left.",
+        "The same command goes on with them.",
+        f"Database: {run.database}",
     ]
 
 
@@ -173,26 +183,25 @@ def failure_rows(summary: Summary) -> list[tuple[str, str]]:
     return rows
 
 
-def words_of_the_way_on(summary: Summary, run: Run) -> list[str]:
+def words_of_the_way_on(run: Run) -> list[str]:
     """Where everything is, and what to do next; never cut, for one copies it."""
-    missing = summary.jobs - summary.ended
     return [
-        f"{missing:,} jobs are left: the same command goes on with them."
-        if missing
-        else "Every job has an outcome. Run it again: it knows that. Anew: --fresh",
+        "Every job has an outcome; run again, it knows that. To begin anew: --fresh",
         f"Database: {run.database}",
-        f'Look in: sqlite3 "{run.database}" "select * from job_view limit 5"',
+        f'Look in: sqlite3 "{run.database}" "{QUESTION}"',
         "Embed it: README.md and examples/hello.py",
     ]
 
 
-def table(title: str, rows: Sequence[tuple[str, str]], width: int) -> list[str]:
+def table(
+    title: str, rows: Sequence[tuple[str, str]], width: int, cut: Callable[[str, int], str]
+) -> list[str]:
     """Some rows under a title, the first column to the right; nothing without rows."""
     if not rows:
         return []
     column = max(len(first) for first, _ in rows)
     room = width - column - 4
-    lines = [f"  {first:>{column}}  {shortened(second, room)}" for first, second in rows]
+    lines = [f"  {first:>{column}}  {cut(second, room)}" for first, second in rows]
     return ["", title, *lines]
 
 
@@ -206,3 +215,12 @@ def shortened(text: str, width: int) -> str:
         return text
     tail = max(0, (2 * width - 1) // 3)
     return f"{text[: max(0, width - tail - 1)]}…{text[len(text) - tail :]}"
+
+
+def clipped(text: str, width: int) -> str:
+    """Cut off the end of what is too long.
+
+    >>> clipped("SyntaxError: invalid syntax", 12)
+    'SyntaxError…'
+    """
+    return text if len(text) <= max(width, 1) else f"{text[: max(0, width - 1)]}…"

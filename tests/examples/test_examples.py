@@ -1,0 +1,67 @@
+"""Every example runs as its first lines say, in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = [str(ROOT / name) for name in ("supervisor", "actors", "storage")]
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+
+
+def run(example: str, folder: Path) -> str:
+    """Run an example as a stranger would; returns what it printed."""
+    known = {**os.environ, "PYTHONPATH": os.pathsep.join(SOURCES), "TMPDIR": str(folder)}
+    command = [sys.executable, "-W", "error", str(ROOT / "examples" / example)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=known, cwd=folder
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def test_hello_shows_progress_and_the_result(tmp_path: Path) -> None:
+    """The shortest program submits a job, follows its events and prints what it returned."""
+    lines = run("hello.py", tmp_path).splitlines()
+
+    types = [line.split()[1] for line in lines[:-1]]
+    assert types[:2] == ["snapshot", "submitted"]
+    assert types[-2:] == ["progress", "completed"]
+    assert lines[-1] == "{'to': 2, 'be': 2, 'or': 1, 'not': 1}"
+
+
+def test_hello_is_short() -> None:
+    """What a newcomer reads first has less than forty lines."""
+    assert len((ROOT / "examples" / "hello.py").read_text(encoding="utf-8").splitlines()) < 40
+
+
+def test_embed_fastapi_completes_uploads_from_both_kinds_of_endpoint(tmp_path: Path) -> None:
+    """A real server on a real port answers; async and plain endpoints submit alike."""
+    lines = run("embed_fastapi.py", tmp_path).splitlines()
+
+    assert len(lines) == 2
+    assert "POST /uploads: job 1 completed" in lines[0]
+    assert "POST /uploads/in-thread: job 2 completed" in lines[1]
+
+
+def test_crawl_no_completed_job_is_ever_marked_otherwise(tmp_path: Path) -> None:
+    """The incident "Crawl jobs": fast jobs finish while sweeps run; each has exactly one end."""
+    said = run("crawl.py", tmp_path)
+
+    assert "300 pages: 300 completed, 43 after a retry" in said
+    assert "300 of 300 jobs have exactly one end" in said
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_each_example_says_how_to_run_it_and_leaves_nothing(example: Path, tmp_path: Path) -> None:
+    """Its first lines hold the command, and afterwards its folder is as empty as before."""
+    assert f"python examples/{example.name}" in example.read_text(encoding="utf-8")
+
+    run(example.name, tmp_path)
+
+    assert list(tmp_path.iterdir()) == []
