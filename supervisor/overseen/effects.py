@@ -58,7 +58,7 @@ class Effects:
         feed: Feed,
         counters: Counters,
         backlog: deque[Message],
-        start: Callable[[Claimed], Attempt],
+        start: Callable[[Claimed], None],
         times_changed: Callable[[], None],
         loop_now: Callable[[], float],
         progress_interval: float,

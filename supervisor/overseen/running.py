@@ -11,19 +11,20 @@ import os
 import socket
 from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from overseen._version import __version__
 from overseen.attempt import Attempt
+from overseen.bodies import Bodies
 from overseen.committing import Committing
+from overseen.context import Context
 from overseen.counters import Counters, Figures
 from overseen.effects import Effects
 from overseen.errors import SupervisorFailed, SupervisorStopped
 from overseen.feed import Feed
 from overseen.hooks import Hooks
 from overseen.live import Live
-from overseen.messages import Changed, Finished, Message, Tick
+from overseen.messages import Message, Tick
 from overseen.planning import Planner, Scope
 from overseen.queues import Queues
 from overseen.recent import Recent
@@ -34,16 +35,14 @@ from overseen.scribe import Scribe
 from overseen.settings import Settings
 from overseen.stopping import StopReport, drain, interrupt, within
 from overseen.supervising import SupervisorActor
-from overseen.threads import DaemonThreads
 from overseen.watch import Watch
 from overseen.watchdog import Watchdog
-from overseen.workers import Workers
 from overseen_actors.alarm import Alarm
 from overseen_actors.clock import Clock, Stamper
-from overseen_actors.errors import ActorError, MailboxClosed
+from overseen_actors.errors import ActorError
 from overseen_actors.mailbox import Mailbox
 from overseen_actors.restart import Keeper, Restart, Restarted
-from overseen_storage.groups import Claimed, JobQuery, Opened
+from overseen_storage.groups import JobQuery, Opened
 from overseen_storage.store import Store
 
 if TYPE_CHECKING:
@@ -100,7 +99,6 @@ class Running:
         self._watch_alarm = Alarm()
         self._times_alarm = Alarm()
         self.watch = Watch(self._watch_alarm.ring)
-        self._threads: DaemonThreads | None = None
         self._stop_asked = asyncio.Event()
         self._hurry = asyncio.Event()
         self._closed = False
@@ -112,7 +110,6 @@ class Running:
             if job.definition.timeout_us is not None
         }
         self._report = StopReport(drained=0, interrupted=0, seconds=0.0)
-        self.survivors: list[Attempt] = []
 
     # Life.
 
@@ -174,7 +171,16 @@ class Running:
         self._build()
 
     def _build(self) -> None:
-        self.workers = Workers(self, self._report_end, self._thread_pool, _binder())
+        self.bodies = Bodies(
+            registry=self.registry,
+            live=self.live,
+            watch=self.watch,
+            mailbox=self.mailbox,
+            loop=self.loop,
+            thread_limit=self.settings.threads,
+            make_context=self._make_context,
+            result_limit=self.result_limit,
+        )
         effects = Effects(
             live=self.live,
             queues=self.queues,
@@ -183,7 +189,7 @@ class Running:
             feed=self.feed,
             counters=self.counters,
             backlog=self.backlog,
-            start=self._start_attempt,
+            start=self.bodies.start,
             times_changed=self._times_alarm.ring,
             loop_now=self.loop.time,
             progress_interval=self.settings.progress_interval,
@@ -262,7 +268,7 @@ class Running:
         drained = await drain(self.live, self.settings.drain_timeout, self._hurry)
         interrupted = await interrupt(self.live, self.watch, self.settings.cancel_timeout)
         left = list(self.live)
-        self.survivors = [attempt for attempt in left if attempt.ended is None]
+        self.bodies.survivors = [attempt for attempt in left if attempt.ended is None]
         unwritten = [attempt for attempt in left if attempt.ended is not None]
         self._no_more_ends = True
         self.feed.close()
@@ -271,7 +277,7 @@ class Running:
         report = StopReport(
             drained=drained,
             interrupted=interrupted,
-            stuck=tuple(attempt.claimed.id for attempt in self.survivors),
+            stuck=tuple(attempt.claimed.id for attempt in self.bodies.survivors),
             unwritten=tuple(attempt.claimed.id for attempt in unwritten),
             seconds=self.loop.time() - begun,
         )
@@ -290,14 +296,21 @@ class Running:
             if reply is not None and not reply.done():
                 reply.set_exception(refused)
         self.recent.wake_all()
-        keep = bool(self.survivors)
+        keep = bool(self.bodies.survivors)
         at = None if self.failure or keep else self.stamper.take()
+        self.bodies.when_all_ended(self.store.release_owner)
         await within(CLOSE_SECONDS, self.store.close(at=at, keep_owner=keep))
-        if self._threads is not None:
-            self._threads.shutdown(wait=False)
-            self._threads.join_idle()
+        self.bodies.close()
 
     # What the parts ask of the root.
+
+    def _make_context(self, attempt: Attempt) -> Context:
+        return Context(attempt, self)
+
+    @property
+    def survivors(self) -> list[Attempt]:
+        """Bodies that outlived the stop."""
+        return self.bodies.survivors
 
     async def submit_child(self, parent_id: int, call: Call[T]) -> Handle[T]:
         """Submit on behalf of a body."""
@@ -325,51 +338,6 @@ class Running:
             restarts=counters.restarts,
             degraded=self.committing.degraded,
         )
-
-    def report_changed(self, attempt: Attempt) -> None:
-        """A body left something in its slots: at once if it is a mark or due, else when it is."""
-        if attempt.changed or attempt.ended is not None or self._closed:
-            return
-        if attempt.marks or self.loop.time() >= attempt.next_progress_at:
-            attempt.changed = True
-            self.mailbox.post(Changed(attempt))
-        elif attempt.progress_timer is None:
-            attempt.progress_timer = self.loop.call_at(
-                attempt.next_progress_at, self._progress_is_due, attempt
-            )
-
-    def _progress_is_due(self, attempt: Attempt) -> None:
-        attempt.progress_timer = None
-        self.report_changed(attempt)
-
-    def _report_end(self, attempt: Attempt) -> None:
-        attempt.drop_timers()
-        try:
-            self.mailbox.post(Finished(attempt))
-        except MailboxClosed:
-            self._survivor_ended(attempt)
-
-    def _survivor_ended(self, attempt: Attempt) -> None:
-        """A body that outlived the stop has ended: the last one lets the database go."""
-        if attempt in self.survivors:
-            self.survivors.remove(attempt)
-            if not self.survivors:
-                self.store.release_owner()
-
-    def _start_attempt(self, claimed: Claimed) -> Attempt:
-        job = self.registry.get(claimed.kind)
-        now = self.loop.time()
-        attempt = Attempt(claimed, job, now, self.report_changed)
-        self.live.add(attempt)
-        if attempt.body_deadline is not None or attempt.heartbeat_seconds is not None:
-            self.watch.follow(attempt, now)
-        self.workers.start(attempt)
-        return attempt
-
-    def _thread_pool(self) -> Executor:
-        if self._threads is None:
-            self._threads = DaemonThreads(self.settings.threads)
-        return self._threads
 
     def _scope(self) -> Scope:
         return Scope(not self.quiet, self.epoch, self._kinds, self._timeouts_us)
@@ -410,12 +378,6 @@ class Running:
             error=repr(restarted.error),
             exc_info=restarted.error,
         )
-
-
-def _binder() -> Callable[..., object]:
-    from structlog.contextvars import bind_contextvars  # heavy where rich is installed
-
-    return bind_contextvars
 
 
 def _fields(report: StopReport) -> Mapping[str, object]:

@@ -16,7 +16,7 @@ import contextvars
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Executor
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from overseen.attempt import Attempt
 from overseen.context import Context
@@ -24,9 +24,6 @@ from overseen.ended import Cancelled, Ended, GaveUp, Invalid, Raised, Returned, 
 from overseen.errors import InvalidArguments, InvalidPayload
 from overseen.outcome import Abandon, Snooze
 from overseen_storage.records import JobError
-
-if TYPE_CHECKING:
-    from overseen.running import Running
 
 __all__ = ["Workers", "describe", "invalid_report"]
 
@@ -39,17 +36,21 @@ class Workers:
 
     def __init__(
         self,
-        running: Running,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        make_context: Callable[[Attempt], Context],
+        result_limit: int,
         report: Callable[[Attempt], None],
         threads: Callable[[], Executor],
-        bind: Callable[..., object],
     ) -> None:
-        self._running = running
-        self._loop = running.loop
+        from structlog.contextvars import bind_contextvars  # heavy where rich is installed
+
+        self._loop = loop
+        self._make_context = make_context
+        self._result_limit = result_limit
         self._report = report
         self._threads = threads
-        self._bind = bind
-        self._result_limit = running.settings.result_limit
+        self._bind = bind_contextvars
 
     def start(self, attempt: Attempt) -> None:
         """Start a worker for an attempt whose start is on disk."""
@@ -73,7 +74,7 @@ class Workers:
         self._bind(job_id=claimed.id, job=claimed.kind, attempt=claimed.fence, queue=claimed.queue)
         definition = job.definition
         if definition.takes_context:
-            attempt.context = Context(attempt, self._running)
+            attempt.context = self._make_context(attempt)
             arguments = (attempt.context, *arguments)
         try:
             if definition.is_async:
