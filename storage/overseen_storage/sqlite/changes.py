@@ -57,7 +57,8 @@ class Changer:
         if row is None:
             return None
         status, fence, held, queue = row
-        assert isinstance(status, int) and isinstance(fence, int)
+        assert isinstance(status, int)
+        assert isinstance(fence, int)
         return Waiting(
             job_id,
             STATUS_OF[status],

@@ -90,7 +90,8 @@ def _choose_simply(writer: Writer, claims: Claims, done: ClaimedText) -> str | N
     row = writer.one("claimable", queue=wanted.queue, limit=limit, kinds=claims.kinds)
     assert row is not None
     ids, found, unknown = row
-    assert isinstance(ids, str) and isinstance(found, int)
+    assert isinstance(ids, str)
+    assert isinstance(found, int)
     if unknown:
         return None
     if found < limit:

@@ -8,6 +8,7 @@ that a simulated loop can repeat a run exactly. The functions are the same.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import sqlite3
 from collections.abc import Awaitable, Callable
@@ -124,14 +125,13 @@ class ThreadLink(aiosqlite.Connection):
                 post(_set_result, answered, result)
 
         def post(setter: Callable[..., None], *values: object) -> None:
-            try:
+            # Is the loop closed, nobody waits any more; the thread has to go on.
+            with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(setter, *values)
-            except RuntimeError:
-                pass  # the loop is closed: nobody waits any more, and the thread has to go on
 
         # Cancelled, the future is simply done: the setters leave it alone, so that nothing is
         # left unretrieved, and the function runs to its end.
-        self._tx.put_nowait((None, deliver))
+        self._tx.put_nowait((None, deliver))  # pyright: ignore[reportUnknownMemberType] - aiosqlite's
         return await answered
 
     async def close(self) -> None:
@@ -190,7 +190,7 @@ class InlineLink:
         # In an empty context, as on a thread: product code must not lean on what is set here.
         context = contextvars.Context()
         work = asyncio.get_running_loop().create_task(self._work(function), context=context)
-        self._running.add(work)  # type: ignore[arg-type] # Task is invariant; only held here
+        self._running.add(work)
         work.add_done_callback(self._running.discard)
         work.add_done_callback(_retrieve)
         return await asyncio.shield(work)

@@ -70,7 +70,7 @@ class Completions:
             return None
         try:
             completions = cls(finishes)
-        except (ValueError, OverflowError, TypeError):
+        except (ValueError, OverflowError):
             return None
         return None if "\\u0000" in completions.rows else completions
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 
 import msgspec
 
@@ -35,7 +36,10 @@ _CODES = {
     "held": HELD_OF,
     "stop_reason": REASON_OF,
 }
-_DOCUMENTS = {"error": msgspec.json.Decoder(JobError), "progress": msgspec.json.Decoder(Progress)}
+_DOCUMENTS: dict[str, Callable[[str], object]] = {
+    "error": msgspec.json.Decoder(JobError).decode,
+    "progress": msgspec.json.Decoder(Progress).decode,
+}
 _SCAN_MIN = 2_000
 _SCAN_FACTOR = 20
 
@@ -67,10 +71,10 @@ def job_record(row: tuple[Parameter, ...]) -> JobRecord:
         code = values[name]
         if code is not None:
             values[name] = words[code]  # type: ignore[index] # a code is an int: the schema says so
-    for name, decoder in _DOCUMENTS.items():
+    for name, decode in _DOCUMENTS.items():
         text = values[name]
         if isinstance(text, str):
-            values[name] = decoder.decode(text)
+            values[name] = decode(text)
     return JobRecord(**values)  # type: ignore[arg-type] # the columns have the record's types
 
 

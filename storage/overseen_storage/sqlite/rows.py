@@ -15,6 +15,7 @@ import msgspec
 from overseen_storage.sqlite.safe_text import make_safe
 
 Item = TypeVar("Item", bound=msgspec.Struct)
+Item_co = TypeVar("Item_co", bound=msgspec.Struct, covariant=True)
 
 LARGE_BYTES = 16_384
 """Payloads above this many characters are bound as parameters of their own: escaping them into
@@ -43,12 +44,12 @@ def safe_document(items: Sequence[Item]) -> str:
     return encoded.decode()
 
 
-class Rows(Generic[Item]):
+class Rows(Generic[Item_co]):
     """A stretch of one of a group's lists: the items, where it begins, and its document."""
 
     __slots__ = ("_document", "first", "items")
 
-    def __init__(self, items: Sequence[Item], first: int = 0) -> None:
+    def __init__(self, items: Sequence[Item_co], first: int = 0) -> None:
         self.items = items
         self.first = first
         self._document: str | None = None
@@ -63,26 +64,26 @@ class Rows(Generic[Item]):
             self._document = safe_document(self.items)
         return self._document
 
-    def prepare(self) -> Rows[Item]:
+    def prepare(self) -> Rows[Item_co]:
         """Make the document now, on this thread; an item that refuses is met again later, when it
         is looked for among the others."""
         if self.items:
             try:
                 self._document = safe_document(self.items)
-            except (ValueError, OverflowError, TypeError):
+            except (ValueError, OverflowError):
                 self._document = None
         return self
 
-    def part(self, start: int, stop: int) -> Rows[Item]:
+    def part(self, start: int, stop: int) -> Rows[Item_co]:
         """Some of the items, with their indexes in the whole."""
         return Rows(self.items[start:stop], self.first + start)
 
-    def halves(self) -> tuple[Rows[Item], Rows[Item]]:
+    def halves(self) -> tuple[Rows[Item_co], Rows[Item_co]]:
         """Both halves, in order."""
         middle = len(self.items) // 2
         return self.part(0, middle), self.part(middle, len(self.items))
 
-    def split_at(self, apart: Callable[[Item], bool]) -> Iterator[Rows[Item]]:
+    def split_at(self, apart: Callable[[Item_co], bool]) -> Iterator[Rows[Item_co]]:
         """The rows in order, each item that is to stand `apart` alone."""
         positions = [n for n, item in enumerate(self.items) if apart(item)]
         if not positions:

@@ -7,6 +7,7 @@ the others one by one, in order, each within a savepoint of its own.
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -49,10 +50,9 @@ class Submissions:
         self.cause = items[0].cause if len(causes) == 1 else None
         self.bulk: Inserts | None = None
         if not self.keyed and self.cause is not None:
-            try:
+            # What refuses is met again, and named, when each is applied with care.
+            with contextlib.suppress(ValueError, OverflowError):
                 self.bulk = Inserts([job for item in items for job in item.jobs])
-            except (ValueError, OverflowError, TypeError):
-                pass  # met again, and named, when each is applied with care
 
 
 def _with_safe_keys(submission: Submission) -> Submission:
@@ -237,8 +237,8 @@ def _existing(
     if job.idempotency_key is not None:
         held = writer.one("idempotency_holder", key=job.idempotency_key)
         if held is not None:
-            holder, status, kind, arguments = _int(held[0]), _status(held[1]), held[2], held[3]
-            if kind == job.kind and arguments == job.arguments:
+            holder, status, kind = _int(held[0]), _status(held[1]), str(held[2])
+            if kind == job.kind and held[3] == job.arguments:
                 return holder
             raise _Collision(
                 Refused(

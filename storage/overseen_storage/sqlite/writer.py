@@ -7,7 +7,7 @@ the store is opened and after every rollback. One writer owns the database, so n
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -56,9 +56,9 @@ class Writer:
         self, connection: sqlite3.Connection, heights: Heights, at: int, *, careful: bool
     ) -> None:
         self._connection = connection
-        self.seq = heights.seq + 1
+        self.seq: int = heights.seq + 1
         """The next event's."""
-        self.id = heights.id + 1
+        self.id: int = heights.id + 1
         """The next job's."""
         self.at = at
         """The next event's stamp."""
@@ -83,8 +83,9 @@ class Writer:
     def text(self, name: str, /, **parameters: Parameter) -> str:
         """Execute a statement that answers one JSON text."""
         row = self.one(name, **parameters)
-        assert row is not None and isinstance(row[0], str), f"{name} answered {row!r}"
-        return row[0]
+        answer = None if row is None else row[0]
+        assert isinstance(answer, str), f"{name} answered {row!r}"
+        return answer
 
     def event(
         self,
@@ -117,7 +118,7 @@ class Writer:
         return at
 
     @contextmanager
-    def savepoint(self) -> Iterator[None]:
+    def savepoint(self) -> Generator[None]:
         """What happens inside is undone, the counters too, if an exception leaves it."""
         before = (self.seq, self.id, self.at)
         self._connection.execute("SAVEPOINT part")
