@@ -1,0 +1,11 @@
+"""The generator is no installed package: it is found from the root of the checkout."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+ROOT = str(Path(__file__).resolve().parents[2])
+
+if ROOT not in sys.path:
+    sys.path.insert(0, ROOT)
