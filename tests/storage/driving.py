@@ -139,7 +139,10 @@ class Writer:
         kinds: frozenset[str] | None = None,
         timeouts_us: dict[str, int] | None = None,
     ) -> Committed:
-        """Commit one group at the next stamps. Without `claim_limit`: the sum of the limits."""
+        """Commit one group at the next stamps; those it did not need are used by the next one.
+
+        Without `claim_limit`: the sum of the limits.
+        """
         group = Group(
             at=self.next,
             submissions=list(submissions),
@@ -159,8 +162,10 @@ class Writer:
             kinds=kinds,
             timeouts_us=timeouts_us or {},
         )
-        self.next += group.stamps_needed
-        return await self.store.commit(group)
+        done = await self.store.commit(group)
+        assert done.last_stamp < group.at + group.stamps_needed, "more stamps than reserved"
+        self.next = max(self.next, done.last_stamp + 1)
+        return done
 
     async def submit(self, *jobs: NewJob) -> list[int]:
         """Submit together; the ids, in order."""

@@ -1,0 +1,243 @@
+"""Turns generated numbers into the items of a group, while the model plays each of them.
+
+An operation is a name and two small numbers; what they mean depends on the jobs there are, so that
+a history keeps its meaning when Hypothesis takes parts of it away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from tests.storage.driving import SECOND, new_job
+from tests.storage.model import Model, ModelJob
+
+from overseen_storage.groups import (
+    Accepted,
+    CancelWaiting,
+    ChangeWaiting,
+    ClaimFrom,
+    Expire,
+    Finish,
+    MakeDue,
+    MarkStopping,
+    Missed,
+    NewJob,
+    Note,
+    OnConflict,
+    PutBack,
+    Refused,
+    RequestCancel,
+    Submission,
+)
+from overseen_storage.lifecycle import EventType, Held, Reason, Status
+from overseen_storage.records import Progress
+
+Item = TypeVar("Item")
+Operation = tuple[str, int, int]
+
+WAIT_US = 1_000 * SECOND
+JUMP_US = 2_000 * SECOND
+QUEUES = ("main", "other")
+KNOWN = frozenset({"work"})
+
+ORDER = (
+    *("jump", "submit", "note", "finish", "put_back", "request_cancel", "mark", "cancel"),
+    *("change", "make_due", "expire", "claim"),
+)
+"""The operations inside a group, in the order in which a group applies them."""
+
+
+class Drafting:
+    """A group that is being written down, and what it must be answered."""
+
+    def __init__(self, model: Model, at: int, numbers: Iterator[int]) -> None:
+        self.model = model
+        self.at = at
+        self.numbers = numbers
+        self.submissions: list[Submission] = []
+        self.finishes: list[Finish] = []
+        self.put_backs: list[PutBack] = []
+        self.cancel_requests: list[RequestCancel] = []
+        self.stoppings: list[MarkStopping] = []
+        self.cancels: list[CancelWaiting] = []
+        self.changes: list[ChangeWaiting] = []
+        self.notes: list[Note] = []
+        self.claims: list[ClaimFrom] = []
+        self.make_due_by: MakeDue | None = None
+        self.expire_by: Expire | None = None
+        self.kinds: frozenset[str] | None = None
+        self.claim_limit = 0
+        self.expired: list[int] = []
+        self.due_remaining = False
+        self.answers: list[Accepted | Refused] = []
+        self.missed: dict[str, dict[int, Missed]] = {}
+        self.touched: set[tuple[str, int]] = set()
+
+    def write(self, operations: list[Operation]) -> None:
+        """Write all down, in the order in which the group will apply them."""
+        verbs: dict[str, Callable[[int, int], None]] = {
+            "submit": self.submit,
+            "finish": self.finish,
+            "put_back": self.put_back,
+            "request_cancel": self.request_cancel,
+            "mark": self.mark,
+            "cancel": self.cancel,
+            "change": self.change,
+            "make_due": self.make_due,
+            "expire": self.expire,
+            "note": self.note,
+            "claim": self.claim,
+        }
+        for name, pick, variant in sorted(operations, key=lambda one: ORDER.index(one[0])):
+            if name in verbs:
+                verbs[name](pick, variant)
+
+    def pick(self, number: int) -> tuple[int, ModelJob | None]:
+        """One of the jobs, or one that does not exist."""
+        ids = [*sorted(self.model.jobs, reverse=True)[:12], self.model.last_id + 9]
+        job_id = ids[number % len(ids)]
+        return job_id, self.model.jobs.get(job_id)
+
+    def fence_of(self, job: ModelJob | None, variant: int) -> int:
+        """Mostly the current fence."""
+        off = {5: 1, 6: -1}.get(variant % 7, 0)
+        return max((job.fence if job else 1) + off, 0)
+
+    def add(
+        self,
+        name: str,
+        job_id: int,
+        item: Item,
+        items: list[Item],
+        play: Callable[[Item], bool],
+    ) -> None:
+        """Write an item down and play it; one of a kind for each job and group."""
+        if (name, job_id) in self.touched:
+            return
+        self.touched.add((name, job_id))
+        missed = self.model.missed(job_id)
+        if not play(item):
+            self.missed.setdefault(name, {})[len(items)] = missed
+        items.append(item)
+
+    def later(self, number: int) -> int:
+        """A due time: now, soon or far; never the same twice."""
+        return (
+            self.at - 100_000 + next(self.numbers) + (0, 500 * SECOND, 3_000 * SECOND)[number % 3]
+        )
+
+    def submit(self, pick: int, variant: int) -> None:
+        submission = Submission(self.new_jobs(pick, variant))
+        self.submissions.append(submission)
+        self.answers.append(self.model.submit(submission))
+
+    def new_jobs(self, pick: int, variant: int) -> list[NewJob]:
+        queue, key = QUEUES[pick % 2], f"key {pick % 3}"
+        match variant % 10:
+            case 0:
+                due_at = self.later(pick)
+                return [new_job(queue=queue, status=Status.SCHEDULED, due_at=due_at)]
+            case 1:
+                return [new_job(queue=queue, status=Status.DRAFT)]
+            case 2 | 3 | 4:
+                policy = list(OnConflict)[variant % 3]
+                return [new_job(queue=queue, key=key, on_conflict=policy)]
+            case 5:
+                return [new_job(arguments=f'{{"n":{pick // 3 % 2}}}', idempotency_key=key)]
+            case 6:
+                return [new_job("gone", queue), new_job("gone", queue, priority=pick % 3)]
+            case 7:
+                return [new_job(queue=queue, queue_timeout_us=WAIT_US)]
+            case _:
+                return [new_job(queue=queue, priority=pick % 3 - 1), new_job(queue=queue)]
+
+    def finish(self, pick: int, variant: int) -> None:
+        job_id, job = self.pick(pick)
+        status = (Status.COMPLETED, Status.COMPLETED, Status.FAILED, Status.CANCELLED)[variant % 4]
+        item = Finish(
+            job_id,
+            self.fence_of(job, variant),
+            status,
+            result=f'"{variant}"' if status is Status.COMPLETED else None,
+            reason=None if status is Status.COMPLETED else Reason.ERROR,
+            failures=1 if status is Status.FAILED else 0,
+        )
+        self.add("finish", job_id, item, self.finishes, self.model.finish)
+
+    def put_back(self, pick: int, variant: int) -> None:
+        job_id, job = self.pick(pick)
+        fence, later = self.fence_of(job, variant), self.later(pick)
+        item = (
+            PutBack(job_id, fence, Status.RETRYING, Reason.ERROR, due_at=later, failures=1),
+            PutBack(job_id, fence, Status.SCHEDULED, Reason.SNOOZED, due_at=later, snoozes=1),
+            PutBack(job_id, fence, Status.PENDING, Reason.SHUTDOWN, interruptions=1),
+            PutBack(job_id, fence, Status.PENDING, Reason.LOST, keep_ready_at=False, losses=1),
+            PutBack(job_id, fence, Status.PENDING, Reason.LOST, held=Held.LOST, losses=1),
+        )[variant % 5]
+        self.add("put_back", job_id, item, self.put_backs, self.model.put_back)
+
+    def request_cancel(self, pick: int, variant: int) -> None:
+        job_id, job = self.pick(pick)
+        item = RequestCancel(job_id, self.fence_of(job, variant))
+        self.add("request_cancel", job_id, item, self.cancel_requests, self.model.request_cancel)
+
+    def mark(self, pick: int, variant: int) -> None:
+        job_id, job = self.pick(pick)
+        reason = (Reason.TIMEOUT, Reason.SILENT)[variant % 2]
+        item = MarkStopping(job_id, self.fence_of(job, variant), reason)
+        self.add("mark", job_id, item, self.stoppings, self.model.mark)
+
+    def cancel(self, pick: int, variant: int) -> None:
+        job_id, _ = self.pick(pick)
+        item = CancelWaiting(job_id, (Reason.REQUESTED, Reason.BATCH_POLICY)[variant % 2])
+        self.add("cancel", job_id, item, self.cancels, self.model.cancel)
+
+    def change(self, pick: int, variant: int) -> None:
+        job_id, job = self.pick(pick)
+        item = (
+            ChangeWaiting(job_id, promote=True),
+            ChangeWaiting(job_id, priority=pick % 5),
+            ChangeWaiting(job_id, due_at=self.later(pick)),
+            ChangeWaiting(job_id, release_hold=True),
+        )[variant % 4]
+        open_question = (item.release_hold and not (job and job.held)) or (
+            item.promote and job and job.status is Status.PENDING
+        )
+        if not open_question:
+            self.add("change", job_id, item, self.changes, self.model.change)
+
+    def make_due(self, pick: int, variant: int) -> None:
+        if self.make_due_by is None:
+            limit = (1, 100)[variant % 2]
+            self.make_due_by = MakeDue(now=self.at, now_wall=0, limit=limit)
+            self.due_remaining = self.model.make_due(self.at, limit)
+
+    def expire(self, pick: int, variant: int) -> None:
+        if self.expire_by is None:
+            self.expire_by = Expire(self.at, limit=100)
+            self.expired = [
+                job.id
+                for job in self.model.jobs.values()
+                if job.status is Status.PENDING and job.patience and job.patience < self.at
+            ]
+            self.model.expire(self.expired)
+
+    def note(self, pick: int, variant: int) -> None:
+        job_id, job = self.pick(pick)
+        fence = self.fence_of(job, variant)
+        item = (
+            Note(EventType.WARNING, job_id=job_id, fence=fence, data="{}"),
+            Note(EventType.PROGRESS, job_id=job_id, fence=fence, progress=Progress(variant)),
+            Note(EventType.CHECKPOINT, job_id=job_id, fence=fence, checkpoint=f"{variant}"),
+            Note(EventType.LATE_SUCCESS, job_id=job_id, fence=fence, data="{}"),
+        )[variant % 4]
+        if job or item.type is not EventType.LATE_SUCCESS:
+            self.add("note", job_id, item, self.notes, self.model.note)
+
+    def claim(self, pick: int, variant: int) -> None:
+        if self.claims:
+            return
+        self.claims = [ClaimFrom(queue, 1 + pick % 3) for queue in QUEUES]
+        self.claim_limit = 1 + variant % 5
+        self.kinds = None if variant % 3 else KNOWN
