@@ -65,24 +65,21 @@ class Workers:
         self._report(attempt)
 
     async def _run_body(self, attempt: Attempt) -> Ended:
-        claimed, job = attempt.claimed, attempt.job
-        prepared = job.prepare()
+        """Run the body to its end. Building its arguments and writing its result run code of the
+        user too (``__post_init__``, hooks of models): what that raises is the outcome as well."""
         try:
-            arguments, keywords = prepared.arguments.decode(claimed.arguments)
+            arguments, keywords = self._arguments(attempt)
         except InvalidPayload as error:
             return Invalid(describe(error, frames=0))
-        self._bind(job_id=claimed.id, job=claimed.kind, attempt=claimed.fence, queue=claimed.queue)
-        definition = job.definition
-        if definition.takes_context:
-            attempt.context = self._make_context(attempt)
-            arguments = (attempt.context, *arguments)
+        except BaseException as error:
+            return Invalid(describe(error))
         try:
-            if definition.is_async:
-                body: Any = job.body
+            if attempt.job.definition.is_async:
+                body: Any = attempt.job.body
                 value = await body(*arguments, **keywords)
             else:
                 value = await self._in_thread(attempt, arguments, keywords)
-            return Returned(prepared.result.encode(value, self._result_limit))
+            return Returned(attempt.job.prepare().result.encode(value, self._result_limit))
         except InvalidArguments as error:  # of another job that the body tried to submit
             return Raised(describe(error), error)
         except InvalidPayload as error:
@@ -95,6 +92,15 @@ class Workers:
             return Cancelled(describe(error))
         except BaseException as error:  # whatever a body raises is its outcome, nothing else
             return Raised(describe(error), error)
+
+    def _arguments(self, attempt: Attempt) -> tuple[tuple[object, ...], dict[str, object]]:
+        claimed, job = attempt.claimed, attempt.job
+        arguments, keywords = job.prepare().arguments.decode(claimed.arguments)
+        self._bind(job_id=claimed.id, job=claimed.kind, attempt=claimed.fence, queue=claimed.queue)
+        if job.definition.takes_context:
+            attempt.context = self._make_context(attempt)
+            arguments = (attempt.context, *arguments)
+        return arguments, keywords
 
     async def _in_thread(
         self, attempt: Attempt, arguments: tuple[object, ...], keywords: dict[str, object]
@@ -132,13 +138,23 @@ def describe(error: BaseException, *, frames: int = 1) -> JobError:
 
     Never raises: the exception is the user's, and so are its ``__str__`` and its class.
     """
-    kind = type(error)
-    name = kind.__qualname__ if kind.__module__ == "builtins" else _qualified(kind)
+    return JobError(
+        _text(lambda: _name(type(error)), "its class"),
+        _text(lambda: str(error), "its __str__")[:MESSAGE_CHARACTERS_MAX],
+        _text(lambda: _trace(error, frames), "its traceback")[-TRACEBACK_CHARACTERS_MAX:],
+    )
+
+
+def _text(made: Callable[[], str], what: str) -> str:
+    """Return what `made` makes, as a plain str; all that it raises is the user's, and text too."""
     try:
-        message = str(error)
-    except Exception as failure:
-        message = f"<its __str__ raised {type(failure).__name__}>"
-    return JobError(name, message[:MESSAGE_CHARACTERS_MAX], _trace(error, frames))
+        return "".join(made())
+    except BaseException as failure:
+        return f"<{what} raised {type.__repr__(type(failure))}>"
+
+
+def _name(kind: type[BaseException]) -> str:
+    return kind.__qualname__ if kind.__module__ == "builtins" else _qualified(kind)
 
 
 def _qualified(kind: type[BaseException]) -> str:
@@ -151,8 +167,4 @@ def _trace(error: BaseException, frames: int) -> str:
     start = error.__traceback__
     for _ in range(frames):
         start = start.tb_next if start is not None else None
-    try:
-        lines = traceback.format_exception(type(error), error, start or error.__traceback__)
-    except Exception as failure:
-        return f"<its traceback cannot be formatted: {type(failure).__name__}>"
-    return "".join(lines)[-TRACEBACK_CHARACTERS_MAX:]
+    return "".join(traceback.format_exception(type(error), error, start or error.__traceback__))
