@@ -19,6 +19,7 @@ from overseen.errors import (
     WrongStatus,
 )
 from overseen.handle import Handle
+from overseen.job_options import QUEUE_CHARACTERS_MAX
 from overseen.jobs import Call
 from overseen.messages import (
     Cancel,
@@ -29,6 +30,7 @@ from overseen.messages import (
     Submit,
     SubmitAnswered,
 )
+from overseen.option_checks import check_text
 from overseen.outcome import Answer, Outcome
 from overseen.recent import End
 from overseen.submitting import Prepared, again, prepare
@@ -140,6 +142,7 @@ class Asking:
 
     async def pause(self, queue: str, paused: bool) -> None:
         """Pause or resume a queue."""
+        queue = check_text("queue", queue, QUEUE_CHARACTERS_MAX)
         reply: asyncio.Future[None] = self.running.loop.create_future()
         await self._ask(PauseQueue(SetQueue(queue, paused), reply), reply)
 

@@ -102,6 +102,8 @@ class Plan:
         self.expire: Expire | None = None
         self.claims: list[ClaimFrom] = []
         self.claim_limit = 0
+        self.submits_wait = False
+        """A submit did not fit: those after it wait too, or ids would not follow their order."""
         self.moved: set[int] = set()
         self.freed: dict[str, int] = {}
         self.jobs = 0
@@ -206,7 +208,8 @@ class Planner:
         self._plan_times(plan, tick)
         if scope.claim:
             entering = (job.queue for one in plan.submissions for job in one.jobs)
-            plan.claims, plan.claim_limit = self._queues.claims(plan.freed, entering)
+            pausing = {setting.name for setting in plan.queues if setting.paused}
+            plan.claims, plan.claim_limit = self._queues.claims(plan.freed, entering, pausing)
         self._in_hand = []
         return plan
 
@@ -270,11 +273,14 @@ class Planner:
         return True
 
     def _plan_submit(self, plan: Plan, message: Submit) -> bool:
-        if plan.full or (plan.jobs and plan.jobs + len(message.submission.jobs) > GROUP_JOBS_MAX):
+        count = len(message.submission.jobs)
+        if plan.full or (plan.jobs and plan.jobs + count > GROUP_JOBS_MAX):
+            plan.submits_wait = True
+        if plan.submits_wait:
             return False
         plan.submissions.append(message.submission)
         plan.submits.append(message)
-        plan.jobs += len(message.submission.jobs)
+        plan.jobs += count
         plan.size += message.size
         plan.notes.extend(message.notes)
         return True

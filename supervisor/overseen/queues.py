@@ -7,7 +7,7 @@ supervisor asks the store for nothing, and a queue of a million jobs costs one e
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from overseen_storage.groups import ClaimFrom
 
@@ -79,12 +79,16 @@ class Queues:
         return self._running.get(queue, 0)
 
     def claims(
-        self, freed: Mapping[str, int], entering: Iterable[str]
+        self,
+        freed: Mapping[str, int],
+        entering: Iterable[str],
+        pausing: Collection[str] = (),
     ) -> tuple[list[ClaimFrom], int]:
-        """What to claim in a group that also frees and fills.
+        """What to claim in a group that also frees, fills and pauses.
 
         `freed` are the slots that the same group gives back, by queue; `entering` the queues its
-        submissions enter. Returns the claims and how many jobs they may bring in all.
+        submissions enter; `pausing` those it pauses, before it claims. Returns the claims and how
+        many jobs they may bring in all.
         """
         room = self.concurrency - self.running + sum(freed.values())
         if room <= 0:
@@ -93,7 +97,7 @@ class Queues:
         fresh = [queue for queue in entering if queue not in candidates]
         claims: list[ClaimFrom] = []
         for queue in [*candidates, *dict.fromkeys(fresh)]:
-            if queue in self._paused:
+            if queue in self._paused or queue in pausing:
                 continue
             limit = self._room_in(queue, freed.get(queue, 0), room)
             if limit > 0:

@@ -1,4 +1,4 @@
-"""Every asynchronous test in here runs the real supervisor and the real SQLite store in virtual time.
+"""Every asynchronous test here runs the real supervisor and the real SQLite store in virtual time.
 
 An hour of delay takes microseconds. The database is a file, its transactions run on the loop's own
 thread; each test has one clock, so that a restart goes on in the same time.
@@ -50,9 +50,20 @@ async def clock() -> LoopClock:
 def make(database: Path, clock: LoopClock) -> Make:
     """Make a supervisor; a second one goes on where the first stopped."""
 
+    return _maker(database, clock, InlineConnector())
+
+
+@pytest.fixture
+def make_slow(database: Path, clock: LoopClock) -> Make:
+    """As `make`, but each transaction takes 0.1 to 5 virtual milliseconds, drawn from a seed."""
+    draw = Random(11).uniform
+    return _maker(database, clock, InlineConnector(lambda: asyncio.sleep(draw(0.0001, 0.005))))
+
+
+def _maker(database: Path, clock: LoopClock, connector: InlineConnector) -> Make:
     def supervisor(*jobs: Job[..., Any], **knobs: Unpack[Knobs]) -> Supervisor:
         return Supervisor(
-            lambda: SqliteStore(database, connector=InlineConnector(), owner_wait_seconds=0),
+            lambda: SqliteStore(database, connector=connector, owner_wait_seconds=0),
             jobs=jobs,
             clock=clock,
             random=Random(7).random,
