@@ -194,7 +194,7 @@ def _failed(
         why = "no failures left" if retriable else "not an error to retry"
         data = _evidence(failures=failures, retries=known.retries, decision=why)
         return _final(known, reason, cause, error, data)
-    delay = _delay(known.definition, failures, exception, random)
+    delay, trouble = _delay(known.definition, failures, exception, random)
     return PutBack(
         known.job_id,
         known.fence,
@@ -205,7 +205,11 @@ def _failed(
         error=error,
         failures=1,
         data=_evidence(
-            failures=failures, retries=known.retries, delay_seconds=delay, error=error.type
+            failures=failures,
+            retries=known.retries,
+            delay_seconds=delay,
+            error=error.type,
+            **trouble,
         ),
     )
 
@@ -236,12 +240,23 @@ def _delay(
     failures: int,
     exception: BaseException,
     random: Callable[[], float],
-) -> float:
+) -> tuple[float, dict[str, str]]:
+    """Return the delay, and what the ledger should know of the user's backoff if it is broken."""
     try:
-        return delay_seconds(definition.backoff, failures, exception, random)
-    except Exception:
-        # The user's backoff raised: a bug in a delay must not become the job's outcome.
-        return delay_seconds(Backoff(), failures, exception, random)
+        return delay_seconds(definition.backoff, failures, exception, random), {}
+    except BaseException as error:
+        # The user's backoff raised, or returned nonsense: a bug in a delay must not become the
+        # job's outcome. Not even SystemExit: it is raised inside the supervisor here.
+        trouble = {"backoff_error": _words(error)}
+        return delay_seconds(Backoff(), failures, exception, random), trouble
+
+
+def _words(error: BaseException) -> str:
+    """The error in words that are safe in JSON; it is the user's, and so is its text."""
+    try:
+        return f"{type(error).__name__}: {str(error)[:200]!r}"
+    except BaseException:
+        return "an error without text"
 
 
 def _evidence(**facts: object) -> str:
