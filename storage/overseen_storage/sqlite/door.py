@@ -36,7 +36,7 @@ from overseen_storage.sqlite.opening import (
     read_live,
 )
 from overseen_storage.sqlite.owner import OwnerLock, acquire_within, record_of_this_process
-from overseen_storage.sqlite.session import Session
+from overseen_storage.sqlite.session import Session, Suspect
 from overseen_storage.sqlite.transaction import Applied
 from overseen_storage.sqlite.translate_errors import (
     closed,
@@ -172,6 +172,7 @@ class Door:
                 self._links, _ = await self._connect(session.path)
                 await self._links.add_reader()
             session.heights = await self._links_of(session).writer.run(_settle)
+            session.found_seq = session.heights.seq
             session.suspect = False
         except sqlite3.Error as error:
             await self._forget_links(session)
@@ -215,14 +216,15 @@ class Door:
 
     async def write(self, session: Session, function: Callable[[sqlite3.Connection], T]) -> T:
         """Run `function` with the connection that writes."""
-        if session.suspect:
-            async with self._opening:
-                await self._look_again(session)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._busy_timeout_seconds
         while True:
             try:
                 return await _run(self._links_of(session).writer, function, session)
+            except Suspect:
+                # Its waiter was cancelled, or has not come to it yet; this function was not run.
+                await self._clear(session)
+                continue
             except sqlite3.OperationalError as error:
                 # SQLite waits by itself, but on the loop's thread it must not: there we wait.
                 busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
@@ -243,6 +245,11 @@ class Door:
         except sqlite3.Error as error:
             raise translate_running(error, session.path) from error
 
+    async def _clear(self, session: Session) -> None:
+        async with self._opening:
+            if session.suspect:
+                await self._look_again(session)
+
     async def settle(self, session: Session, failed: CommitFailed) -> Applied:
         """After a COMMIT error: close, open again, and read from the disk what happened.
 
@@ -250,14 +257,13 @@ class Door:
         not, and `CommitUnknown` if the disk does not answer.
         """
         try:
-            async with self._opening:
-                await self._look_again(session)
+            await self._clear(session)
         except StoreError as error:
             raise CommitUnknown(
                 f"COMMIT failed ({failed}), and the database cannot be read to see whether the "
                 f"group is on disk ({error}). Await store.reopen() until it answers."
             ) from failed.cause
-        if failed.applied is None or session.heights.seq == failed.before.seq:
+        if failed.applied is None or session.found_seq == failed.before.seq:
             raise translate_running(failed.cause, session.path) from failed.cause
         return failed.applied
 

@@ -10,6 +10,10 @@ from overseen_storage.sqlite.owner import OwnerLock
 from overseen_storage.sqlite.writer import Heights
 
 
+class Suspect(Exception):
+    """The disk has to be looked at again before anything is written."""
+
+
 @dataclass(slots=True)
 class Session:
     """From `open` to `close`. `heights` and `suspect` are written by the database's thread."""
@@ -23,9 +27,14 @@ class Session:
     """Which file was opened; None for ``:memory:``."""
     suspect: bool = False
     """A COMMIT failed, and nobody has looked at the disk since."""
+    found_seq: int = 0
+    """The ledger's height when the disk was last looked at again."""
 
     def check(self) -> None:
-        """Raise `DatabaseLost` if the file, or the lock file, is not the one that was opened."""
+        """Before a write: raise `Suspect`, or `DatabaseLost` if the file, or the lock file, is not
+        the one that was opened."""
+        if self.suspect:
+            raise Suspect
         if self.identity is None:
             return
         self.identity.check(self.path)

@@ -1,0 +1,94 @@
+"""What the hot statements walk: an index or a rowid, never a table, whatever its size."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+
+import pytest
+
+from overseen_storage.sqlite.migrations import commands, migrations
+from overseen_storage.sqlite.statements import statement
+
+
+@pytest.fixture
+def schema() -> Iterator[sqlite3.Connection]:
+    """An empty database: the planner knows nothing about sizes, as in production."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    for migration in migrations():
+        for command in commands(migration.text):
+            connection.execute(command)
+    yield connection
+    connection.close()
+
+
+def plan(connection: sqlite3.Connection, name: str) -> list[str]:
+    """The steps of a statement's query plan."""
+    text = statement(name)
+    parameters = dict.fromkeys(re.findall(r":(\w+)", text))
+    return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {text}", parameters)]
+
+
+WALKS = {
+    "claimable": "job_claimable (queue=?)",
+    "claimable_ranked": "job_claimable (queue=?)",
+    "claim": "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)",
+    "claimed": "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)",
+    "complete": "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)",
+    "finish": "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)",
+    "put_back": "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)",
+    "request_cancel": "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)",
+    "cancel_waiting": "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)",
+    "mark_stopping": "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)",
+    "apply_notes": "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)",
+    "note_events": "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)",
+    "moved_events": "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)",
+    "moved_events_among": "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)",
+    "inserted_events": "SEARCH job USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
+    "due": "job_due (due_at",
+    "make_due": "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)",
+    "expiring": "job_expiring (expires_at",
+    "expire": "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)",
+    "keys_taken": "job_key (key=?)",
+    "key_holder": "job_key (key=?)",
+    "idempotency_keys_taken": "job_idempotency (idempotency_key=?)",
+    "idempotency_holder": "job_idempotency (idempotency_key=?)",
+    "events": "SEARCH ledger USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
+    "events_of_job": "ledger_job (job_id=?",
+    "events_among": "SEARCH ledger USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
+    "orphans": "job_live (id>?)",
+    "held_of_kinds": "job_held (held=? AND kind=?)",
+    "prunable": "job_ended (status=?",
+    "prune_heights": "ledger_job (job_id=?)",
+    "prune_ledger": "ledger_job (job_id=?)",
+    "prune_jobs": "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)",
+    "logs": "log_line_job (job_id=?)",
+    "missed": "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)",
+    "by_queue": "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)",
+}
+
+
+@pytest.mark.parametrize("name", sorted(WALKS))
+def test_a_hot_statement_finds_its_rows(schema: sqlite3.Connection, name: str) -> None:
+    """Its plan names the index or rowid that leads to the rows, and scans no table."""
+    steps = plan(schema, name)
+    assert any(WALKS[name] in step for step in steps), steps
+    scans = [step for step in steps if re.match(r"SCAN (job|ledger|log_line)\b", step)]
+    assert [step for step in scans if "job_live" not in step] == [], steps
+
+
+@pytest.mark.parametrize("name", ["claimable", "claimable_ranked", "orphans", "events", "expiring"])
+def test_order_comes_from_the_index(schema: sqlite3.Connection, name: str) -> None:
+    """What is read in order is not sorted: no temporary B-tree."""
+    assert [step for step in plan(schema, name) if "TEMP B-TREE" in step] == []
+
+
+@pytest.mark.parametrize("name", ["ready_queues", "deadlines", "count_live"])
+def test_a_look_at_the_first_row_uses_a_partial_index(
+    schema: sqlite3.Connection, name: str
+) -> None:
+    """What looks for the first entry walks a partial index, whose size is what is live."""
+    scans = [step for step in plan(schema, name) if re.match(r"(SCAN|SEARCH) job\b", step)]
+    assert scans
+    assert all("INDEX job_" in step for step in scans), scans
