@@ -11,6 +11,7 @@ from enum import Enum
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from docs.generating import errors_page, events_page, options_page, schema_page, settings_page
@@ -138,21 +139,27 @@ def test_every_setting_is_explained() -> None:
 def test_defaults_of_the_face_are_those_of_the_settings() -> None:
     """`Supervisor(...)` has the defaults that the page, made from `Settings`, gives."""
     parameters = inspect.signature(Supervisor).parameters
-    made_anew = {"queues": {}, "retention": Retention()}  # None in the signature
+    made_anew: dict[str, object] = {"queues": {}, "retention": Retention()}  # None in the signature
 
     for name in fields(Settings):
         default = made_anew.get(name, parameters[name].default)
         assert default == getattr(Settings(), name), name
 
 
+def with_setting(name: str, value: object) -> Settings:
+    """The defaults, but for one setting."""
+    changed: dict[str, Any] = {name: value}
+    return replace(Settings(), **changed)
+
+
 def test_bounds_on_the_page_are_the_bounds() -> None:
     """The lowest and highest value given for a setting are taken, the next ones refused."""
     for name, (low, high) in settings_page.limits().items():
         for value in (low, high):
-            assert getattr(replace(Settings(), **{name: value}), name) == value
+            assert getattr(with_setting(name, value), name) == value
         for value in (low - 1, high + 1):
             with pytest.raises(InvalidOption):
-                replace(Settings(), **{name: value})
+                with_setting(name, value)
 
 
 @pytest.mark.parametrize("options", [JobOptions, SubmitOverrides])
