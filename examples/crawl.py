@@ -12,7 +12,9 @@ every job has exactly one end, nothing follows it, and none was ever marked othe
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
+import sqlite3
 import sys
 import tempfile
 from collections import defaultdict
@@ -26,6 +28,21 @@ PAGES = 300
 MOODY = 7  # every seventh page answers "503 Service Unavailable" the first time
 LINKS = 3  # page n links to pages 3n+1, 3n+2 and 3n+3: a tree
 SWEEP_SECONDS = 0.01
+
+# The status lines of each job, and what must not be among them.
+LINES = (
+    "select job_id, seq, status from ledger_view where job_id is not null and status is not null"
+)
+ENDED_AND_CHANGED = f"""
+    with line as materialized ({LINES})
+    select count(*) from line as late join line as first using (job_id)
+    where first.status in ('completed', 'failed', 'cancelled') and late.seq > first.seq
+"""
+ROW_AND_LEDGER_DIFFER = f"""
+    with last as materialized (select job_id, max(seq), status from ({LINES}) group by job_id)
+    select count(*) from job_view left join last on last.job_id = job_view.id
+    where last.status is not job_view.status
+"""
 
 
 class Site:
@@ -93,8 +110,8 @@ async def crawl(ctx: Context, url: str) -> int:
     return len(links)
 
 
-async def main(database: Path) -> bool:
-    """Crawl everything, then check the ledger; whether the promise held."""
+async def main(database: Path) -> list[Event]:
+    """Crawl everything; returns what the feed told."""
     events: list[Event] = []
     supervisor = Supervisor(
         database, jobs=[crawl], queues={"crawl": 20}, sweep_interval=SWEEP_SECONDS
@@ -106,7 +123,7 @@ async def main(database: Path) -> bool:
             events.append(event)
             if event.status in ENDS and is_over(events):
                 break
-    return report(events)
+    return events
 
 
 def is_over(events: Iterable[Event]) -> bool:
@@ -128,12 +145,23 @@ def report(events: Iterable[Event]) -> bool:
     )
     completed = sum(end[0].status is Status.COMPLETED for end in ends if end)
     print(f"{len(lives)} pages: {completed} completed, {retried} after a retry")
-    print(f"{kept} of {len(lives)} jobs have exactly one end, and no status after it")
+    print(f"the feed: {kept} of {len(lives)} jobs have exactly one end, and no status after it")
     for event in max(lives.values(), key=len):
         print(f"  seq {event.seq:>5}  job {event.job_id}  {event.type:<10} -> {event.status}")
     return kept == completed == len(lives) == PAGES
 
 
+def proof(database: Path) -> bool:
+    """Ask the file itself, with nothing of overseen in between; whether it agrees."""
+    with contextlib.closing(sqlite3.connect(database)) as file:
+        changed = int(file.execute(ENDED_AND_CHANGED).fetchone()[0])
+        differing = int(file.execute(ROW_AND_LEDGER_DIFFER).fetchone()[0])
+    print(f"the file: {changed} ended jobs were changed, {differing} rows differ from the ledger")
+    return changed == differing == 0
+
+
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
-        sys.exit(0 if asyncio.run(main(Path(folder, "crawl.db"))) else 1)
+        file = Path(folder, "crawl.db")
+        told = report(asyncio.run(main(file)))
+        sys.exit(0 if proof(file) and told else 1)

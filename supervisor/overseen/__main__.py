@@ -42,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output has gone, as `head` does
         return give_up_writing()
+    except OSError as error:  # a folder that cannot be written, a disk that is full
+        return refuse(f"{error.strerror}: {error.filename}", FAILED)
 
 
 def obey(parser: argparse.ArgumentParser, chosen: argparse.Namespace) -> int:

@@ -20,7 +20,7 @@ from overseen_storage.errors import OverseenError
 
 
 class NotADemo(OverseenError):
-    """`--fresh` was asked for a database that the demo did not make; nothing was removed."""
+    """The database that was named is somebody's work. Nothing was written and nothing removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +73,24 @@ def cache_folder(environment: Mapping[str, str], platform: str = sys.platform) -
     return home / ("Library/Caches" if platform == "darwin" else ".cache")
 
 
-def remove(place: Place) -> bool:
-    """Remove what an earlier demo left here; False if there was nothing.
+def check(place: Place) -> None:
+    """Refuse a database that no demo has made: it must not get our jobs, let alone be removed.
 
-    The caller holds the database's owner lock: nobody works on it. Raises `NotADemo` for a
-    database without its folder of planted files, for that one is somebody's work.
+    To be asked before anything is planted, for the planted files are the sign of a demo.
     """
-    if not place.database.exists() and not place.planted.exists():
-        return False
-    if not place.planted.is_dir():
+    if place.database.exists() and not place.planted.is_dir():
         raise NotADemo(
             f"{place.database} was not made by `overseen demo` (there is no {place.planted.name} "
-            "beside it), so --fresh leaves it alone. Name another file with --database"
+            "beside it), so the demo leaves it alone. Name another file with --database"
         )
+
+
+def remove(place: Place) -> None:
+    """Remove what an earlier demo left here.
+
+    The caller holds the database's owner lock: nobody works on it. Raises `NotADemo`.
+    """
+    check(place)
     for path in place.files_of_database:
         path.unlink(missing_ok=True)
-    shutil.rmtree(place.planted)
-    return True
+    shutil.rmtree(place.planted, ignore_errors=True)

@@ -21,7 +21,7 @@ from overseen.demo.corpus import Corpus, default_roots, find, gather
 from overseen.demo.counts import Counts
 from overseen.demo.interrupts import INTERRUPTED, Interrupts
 from overseen.demo.jobs import QUESTIONS, Shared, calls_for
-from overseen.demo.place import Place, cache_folder, default_place, remove
+from overseen.demo.place import Place, cache_folder, check, default_place, remove
 from overseen.demo.report import Run, summarize, words, words_of_interruption
 from overseen.demo.screen import Screen, open_screen
 from overseen.jobs import Call
@@ -113,6 +113,7 @@ def place_for(asked: Asked, roots: Iterable[Path]) -> Place:
 
 def prepare(asked: Asked, place: Place, found: Sequence[Path]) -> Corpus:
     """Choose the files and plant a few, after removing what `--fresh` says is to be forgotten."""
+    check(place)
     place.database.parent.mkdir(parents=True, exist_ok=True)
     if asked.fresh:
         begin_afresh(place)
