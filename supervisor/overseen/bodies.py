@@ -53,13 +53,17 @@ class Bodies:
         """Bodies that outlive the stop, because they ignore their cancellation."""
         self._all_ended: Callable[[], None] | None = None
 
-    def start(self, claimed: Claimed) -> None:
-        """The start of an attempt is on disk: let its body begin."""
+    def enlist(self, claimed: Claimed) -> Attempt:
+        """The start of an attempt is on disk: from here on it is live."""
         now = self._loop.time()
         attempt = Attempt(claimed, self._registry.get(claimed.kind), now, self._report_change)
         self._live.add(attempt)
         if attempt.body_deadline is not None or attempt.heartbeat_seconds is not None:
             self._watch.follow(attempt, now)
+        return attempt
+
+    def begin(self, attempt: Attempt) -> None:
+        """Let its body begin."""
         self._workers.start(attempt)
 
     def when_all_ended(self, call: Callable[[], None]) -> None:

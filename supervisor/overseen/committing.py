@@ -7,8 +7,9 @@ way, the commit and its effects still happen; the next actor waits for them befo
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from overseen.accounting import Accounting, Done
 from overseen.effects import Effects
 from overseen.errors import Degraded, OutcomeUnknown
 from overseen.planning import Plan, Scope
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Committing"]
 
+_FAILED: Final = "the supervisor failed while it handled the request; see its log"
+
 
 class Committing:
     """Writes plans; knows whether the store works."""
@@ -29,15 +32,19 @@ class Committing:
     def __init__(
         self,
         store: Store,
+        accounting: Accounting,
         effects: Effects,
         stamper: Stamper,
         log: FilteringBoundLogger,
     ) -> None:
         self._store = store
+        self._accounting = accounting
         self._effects = effects
         self._stamper = stamper
         self._log = log
         self._under_way: asyncio.Task[None] | None = None
+        self._untold: Done | None = None
+        """Committed and accounted for, but the world was not told yet."""
         self.trouble: StoreError | None = None
         """Why the store does not work at the moment; None: it does."""
 
@@ -52,13 +59,31 @@ class Committing:
         return self.trouble is not None
 
     async def commit(self, plan: Plan, scope: Scope) -> None:
-        """Bring `plan` to disk and apply its effects. Returns also when the store failed: then
-        callers have been told, reports are kept, and `trouble` says why."""
+        """Bring `plan` to disk and account for it. Returns also when the store failed: then
+        callers have been told, reports are kept, and `trouble` says why.
+
+        The world is told of the *previous* group while the store is at work on this one: callers
+        and bodies of one group cost the loop about as long as the next one costs the store.
+        """
         group = plan.group(self._stamper.take, scope)
         self._under_way = asyncio.get_running_loop().create_task(
             self._commit(plan, group), name="overseen commit"
         )
+        await asyncio.sleep(0)  # the store is at work from here on
+        self.tell()
         await asyncio.shield(self._under_way)
+
+    def tell(self) -> None:
+        """Tell the world of the last group, if that is still to be done."""
+        done, self._untold = self._untold, None
+        if done is None:
+            return
+        try:
+            self._effects.act(done)
+        except BaseException:
+            # A bug. What is on disk stays; who was not answered yet must not wait for ever.
+            self._effects.refuse_all(done.plan, OutcomeUnknown(_FAILED))
+            raise
 
     def without_writing(self, plan: Plan) -> None:
         """Apply a plan that has nothing for the store."""
@@ -82,18 +107,18 @@ class Committing:
             self._fail(plan, error, degraded)
         except BaseException:
             # A bug: nobody knows what is on disk. Callers must not wait for ever.
-            self._effects.refuse_all(plan, OutcomeUnknown("the supervisor failed; see its log"))
+            self._effects.refuse_all(plan, OutcomeUnknown(_FAILED))
             raise
         else:
             self._stamper.give_back(committed.last_stamp)
-            self._apply(plan, committed)
+            self.tell()
+            self._untold = self._account(plan, committed)
 
-    def _apply(self, plan: Plan, committed: Committed) -> None:
+    def _account(self, plan: Plan, committed: Committed) -> Done:
         try:
-            self._effects.apply(plan, committed)
+            return self._accounting.account(plan, committed)
         except BaseException:
-            # A bug. What is on disk stays; who was not answered yet must not wait for ever.
-            self._effects.refuse_all(plan, OutcomeUnknown("the supervisor failed; see its log"))
+            self._effects.refuse_all(plan, OutcomeUnknown(_FAILED))
             raise
 
     def _fail(self, plan: Plan, error: StoreError, told: Exception) -> None:

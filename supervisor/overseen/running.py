@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from overseen._version import __version__
+from overseen.accounting import Accounting
 from overseen.attempt import Attempt
 from overseen.bodies import Bodies
 from overseen.committing import Committing
@@ -181,21 +182,26 @@ class Running:
             make_context=self._make_context,
             result_limit=self.result_limit,
         )
-        effects = Effects(
+        accounting = Accounting(
             live=self.live,
             queues=self.queues,
             watch=self.watch,
-            recent=self.recent,
-            feed=self.feed,
             counters=self.counters,
             backlog=self.backlog,
-            start=self.bodies.start,
-            times_changed=self._times_alarm.ring,
+            enlist=self.bodies.enlist,
             loop_now=self.loop.time,
-            progress_interval=self.settings.progress_interval,
             log=self.log,
         )
-        self.committing = Committing(self.store, effects, self.stamper, self.log)
+        effects = Effects(
+            watch=self.watch,
+            recent=self.recent,
+            feed=self.feed,
+            backlog=self.backlog,
+            begin=self.bodies.begin,
+            times_changed=self._times_alarm.ring,
+            loop_now=self.loop.time,
+        )
+        self.committing = Committing(self.store, accounting, effects, self.stamper, self.log)
         self._planner = Planner(
             live=self.live,
             queues=self.queues,
@@ -204,6 +210,7 @@ class Running:
             stamp_now=self.stamper.now,
             wall_now=self.clock.wall_us,
             loop_now=self.loop.time,
+            progress_interval=self.settings.progress_interval,
         )
 
     async def _run(self, started: asyncio.Future[None]) -> StopReport:
@@ -260,6 +267,7 @@ class Running:
             scope=self._scope,
             reopened=self._reopened,
             resync=self._resync,
+            begin=self.bodies.begin,
         )
 
     async def _stop(self) -> StopReport:
@@ -290,6 +298,7 @@ class Running:
         self.mailbox.close()
         self.feed.close()
         await within(CLOSE_SECONDS, self.committing.settle())
+        self.committing.tell()
         refused = self.failure or SupervisorStopped("the request came too late")
         for message in (*self.backlog, *self.mailbox.drain()):
             reply: asyncio.Future[Any] | None = getattr(message, "reply", None)

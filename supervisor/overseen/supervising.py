@@ -13,6 +13,7 @@ from typing import assert_never
 
 import msgspec
 
+from overseen.attempt import Attempt
 from overseen.committing import Committing
 from overseen.effects import refuse
 from overseen.errors import Degraded, OutcomeUnknown
@@ -54,6 +55,7 @@ class SupervisorActor(Actor[Message]):
         scope: Callable[[], Scope],
         reopened: Callable[[Opened], None],
         resync: Callable[[], Awaitable[None]],
+        begin: Callable[[Attempt], None],
     ) -> None:
         super().__init__("supervisor", mailbox)
         self._backlog = backlog
@@ -64,6 +66,7 @@ class SupervisorActor(Actor[Message]):
         self._scope = scope
         self._reopened = reopened
         self._resync = resync
+        self._begin = begin
 
     async def started(self) -> None:
         """Begin, or go on after a predecessor that failed: wait for the commit it left under way,
@@ -71,11 +74,14 @@ class SupervisorActor(Actor[Message]):
         if not self._committing.begun:
             return
         await self._committing.settle()
+        self._committing.tell()
         await self._read_the_store()
         self._answer_the_lost()
         waiting = {m.attempt for m in self._backlog if isinstance(m, Finished)}
         for attempt in self._live:
-            if attempt.ended is not None and attempt not in waiting:
+            if attempt.task is None:
+                self._begin(attempt)
+            elif attempt.ended is not None and attempt not in waiting:
                 self._backlog.append(Finished(attempt))
             elif attempt.changed:
                 self._backlog.append(Changed(attempt))
@@ -92,9 +98,12 @@ class SupervisorActor(Actor[Message]):
     async def receive(self, messages: list[Message]) -> None:
         """Take one turn after another until nothing is left to do at once."""
         self._backlog.extend(messages)
-        while await self._turn():
-            if len(self.mailbox):
-                self._backlog.extend(self.mailbox.drain())
+        try:
+            while await self._turn():
+                if len(self.mailbox):
+                    self._backlog.extend(self.mailbox.drain())
+        finally:
+            self._committing.tell()
 
     async def _turn(self) -> bool:
         """One group. Returns whether there is more to do without waiting for a message."""
