@@ -64,7 +64,8 @@ class LiveBar:
 
     def show(self, counts: Counts, jobs_per_second: float) -> None:
         """Draw the bar anew."""
-        tail = fitting(wordings(counts, jobs_per_second), self._console.width - BAR_CELLS_MIN - 1)
+        room = self._console.width - max(BAR_CELLS_MIN, self._console.width // 4) - 1
+        tail = fitting(wordings(counts, jobs_per_second), room)
         self._bar.update(self._task, total=counts.total, completed=counts.ended, tail=tail)
         self._bar.refresh()
 
@@ -102,13 +103,17 @@ def wordings(counts: Counts, jobs_per_second: float) -> list[str]:
     '0/1'
     """
     done = f"{counts.ended:,}/{counts.total:,}"
-    failed = f"{counts[Status.FAILED]:,} failed"
-    speed = f"{jobs_per_second:,.0f} jobs/s"
-    long = (
-        f"{done} jobs  {counts[Status.COMPLETED]:,} completed  {failed}  "
-        f"{counts[Status.RETRYING]:,} to retry  {counts.running:,} running  {speed}"
+    completed, failed = (
+        f"{counts[Status.COMPLETED]:,} completed",
+        f"{counts[Status.FAILED]:,} failed",
     )
-    return [long, f"{done} jobs  {failed}  {speed}", f"{done}  {failed}", done]
+    retrying, speed = f"{counts[Status.RETRYING]:,} to retry", f"{jobs_per_second:,.0f} jobs/s"
+    return [
+        f"{done} jobs  {completed}  {failed}  {retrying}  {counts.running:,} running  {speed}",
+        f"{done} jobs  {failed}  {retrying}  {speed}",
+        f"{done} jobs  {failed}",
+        done,
+    ]
 
 
 def fitting(wordings: list[str], width: int) -> str:
