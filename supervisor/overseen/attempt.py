@@ -32,6 +32,14 @@ class Mark:
         self.data = data
         self.saved = saved
 
+    def replaces(self, older: Mark) -> None:
+        """It is written in the place of `older`: whoever waits for that one waits for this."""
+        waiting = older.saved
+        if self.saved is None:
+            self.saved = waiting
+        elif waiting is not None:
+            self.saved.add_done_callback(lambda _: _wake(waiting))
+
 
 class Attempt:
     """One run of one job.
@@ -66,6 +74,7 @@ class Attempt:
         "task",
         "thread_cancel",
         "warnings",
+        "warnings_dropped",
     )
 
     def __init__(
@@ -113,6 +122,8 @@ class Attempt:
         self.progress_timer: asyncio.TimerHandle | None = None
         self.marks: list[Mark] = []
         self.warnings = 0
+        """How many of this attempt are on the ledger, or on their way."""
+        self.warnings_dropped = 0
         self.changed = False
         """A `Changed` lies in the mailbox."""
 
@@ -143,6 +154,19 @@ class Attempt:
             self.cancel_cause,
         )
 
+    @property
+    def has_news(self) -> bool:
+        """Whether there is something in its slots that no plan has taken."""
+        return self.progress is not None or bool(self.marks)
+
+    def put_mark(self, mark: Mark) -> None:
+        """Take a mark; of several checkpoints only the last is worth writing."""
+        if mark.type is EventType.CHECKPOINT:
+            for older in [one for one in self.marks if one.type is EventType.CHECKPOINT]:
+                self.marks.remove(older)
+                mark.replaces(older)
+        self.marks.append(mark)
+
     def deliver_cancellation(self) -> None:
         """Tell the body to stop, now. To be repeated: a body may swallow one."""
         self.thread_cancel = True
@@ -154,3 +178,8 @@ class Attempt:
         if self.progress_timer is not None:
             self.progress_timer.cancel()
             self.progress_timer = None
+
+
+def _wake(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)

@@ -30,6 +30,7 @@ from overseen.messages import (
     Tick,
 )
 from overseen.queues import Queues
+from overseen.reporting import sum_up_warnings, take_marks, take_progress
 from overseen.watch import Verdict, Watch
 from overseen_storage.groups import (
     CancelWaiting,
@@ -175,6 +176,7 @@ class Planner:
         stamp_now: Callable[[], int],
         wall_now: Callable[[], int],
         loop_now: Callable[[], float],
+        progress_interval: float = 0.5,
     ) -> None:
         self._live = live
         self._queues = queues
@@ -183,6 +185,7 @@ class Planner:
         self._stamp_now = stamp_now
         self._wall_now = wall_now
         self._loop_now = loop_now
+        self._progress_interval = progress_interval
         self._in_hand: list[Message] = []
 
     def take_unanswered(self, backlog: deque[Message]) -> list[Message]:
@@ -228,8 +231,9 @@ class Planner:
         ended = attempt.ended
         assert ended is not None, "a body reports its end before it says that it has one"
         claimed = attempt.claimed
-        if attempt.progress is not None or attempt.marks:
-            self._plan_changed(plan, attempt)
+        sum_up_warnings(attempt)
+        if attempt.has_news:
+            self._plan_changed(plan, attempt, last=True)
         decision = after_attempt(attempt.known(), ended, self._stamp_now(), self._random)
         if type(decision) is Finish:
             plan.finishes.append(decision)
@@ -317,38 +321,18 @@ class Planner:
         plan.moved.add(job_id)
         return True
 
-    def _plan_changed(self, plan: Plan, attempt: Attempt) -> None:
-        marks, attempt.marks = attempt.marks, []
+    def _plan_changed(self, plan: Plan, attempt: Attempt, *, last: bool = False) -> None:
         attempt.changed = False
-        claimed = attempt.claimed
-        if attempt.progress is not None:
-            note = Note(
-                EventType.PROGRESS,
-                claimed.id,
-                claimed.fence,
-                claimed.batch_id,
-                cause=Cause.BODY,
-                data=msgspec.json.encode(attempt.progress).decode(),
-                progress=attempt.progress,
-            )
+        note = take_progress(attempt, self._loop_now(), self._progress_interval, last=last)
+        if note is not None:
             plan.notes.append(note)
-            attempt.progress = None
-        for mark in marks:
+        marks = take_marks(attempt)
+        for note, mark in marks:
             plan.marks[len(plan.notes)] = mark
-            checkpoint = mark.data if mark.type is EventType.CHECKPOINT else None
-            data = None if checkpoint else mark.data
-            plan.notes.append(
-                Note(
-                    mark.type,
-                    claimed.id,
-                    claimed.fence,
-                    claimed.batch_id,
-                    cause=Cause.BODY,
-                    data=data,
-                    checkpoint=checkpoint,
-                )
-            )
-        plan.changed.append((attempt, marks))
+            plan.notes.append(note)
+        plan.changed.append((attempt, [mark for _, mark in marks]))
+        if attempt.progress is not None:
+            attempt.report_changed(attempt)  # once it is due
 
     def _plan_looks(self, plan: Plan, tick: Tick) -> None:
         """Judge attempts, now that everything they reported is known."""

@@ -8,6 +8,7 @@ registered; only the first parameter is looked at early, because it may be the `
 from __future__ import annotations
 
 import collections.abc
+import contextlib
 import inspect
 from collections.abc import Callable, Mapping
 from types import MethodType, SimpleNamespace
@@ -227,7 +228,10 @@ def _evaluated(annotation: object, function: Callable[..., object]) -> object:
         return Any
     names = dict(cast(Mapping[str, object], getattr(function, "__globals__", {})))
     if inspect.isfunction(function):
-        names.update(inspect.getclosurevars(function).nonlocals)
+        cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+        for name, cell in cells:
+            with contextlib.suppress(ValueError):  # not assigned yet, as a supervisor made later
+                names[name] = cell.cell_contents
     holder = SimpleNamespace(__annotations__={"it": annotation})
     return cast(object, get_type_hints(holder, globalns=names, include_extras=True)["it"])
 

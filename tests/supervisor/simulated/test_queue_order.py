@@ -109,4 +109,3 @@ async def test_an_interrupted_job_goes_first_after_the_restart(make: Make) -> No
 
     assert order == [1, 1, 2, 3, 4, 5, 6]
     assert (record.failures, record.losses, record.interruptions) == (0, 0, 1)
-    assert record.reason is None or record.reason is not Reason.LOST
