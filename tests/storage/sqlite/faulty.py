@@ -22,7 +22,7 @@ class Faults:
         class Faulty(sqlite3.Connection):
             def execute(self, sql: str, parameters: object = ()) -> sqlite3.Cursor:
                 def really() -> sqlite3.Cursor:
-                    return super(Faulty, self).execute(sql, parameters)
+                    return super(Faulty, self).execute(sql, parameters)  # type: ignore[arg-type] # typeshed's is private
 
                 return really() if faults.on is None else faults.on(sql, really)
 
