@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
 import threading
-from collections.abc import Awaitable, Callable, Generator, Mapping
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
+from collections.abc import Callable, Generator, Mapping
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, SupportsFloat, TypeVar
 
 import msgspec
 
 from overseen.attempt import WARNINGS_MAX, Attempt, Mark
 from overseen.codec import decode_value, encode_value
-from overseen.errors import InvalidOption
+from overseen.errors import InvalidOption, InvalidPayload
 from overseen_storage.lifecycle import EventType, Reason
 from overseen_storage.records import LogLine, Progress
 
@@ -27,6 +29,8 @@ R = TypeVar("R")
 
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 LOG_CHARACTERS_MAX: Final = 4_000
+INT_MAX: Final = 1 << 53
+"""From here on a float does not hold every int; it is near enough for progress."""
 
 
 class Saved:
@@ -153,10 +157,9 @@ class Context:
         """Say how far it is; also a sign of life.
 
         Reaches the ledger at most once per ``progress_interval``, and always with its last value
-        before the end. Raises `InvalidOption` for numbers that are not finite.
+        before the end. Raises `InvalidPayload` for what is no finite number.
         """
-        _finite("done", done)
-        _finite("total", total)
+        done, total = _number("done", done), _number("total", total)
         attempt, running = self._attempt, self._running
         if attempt is None or running is None:
             return
@@ -171,11 +174,12 @@ class Context:
         if attempt is None or running is None:
             return
         attempt.last_beat = running.loop.time()
-        attempt.warnings += 1
-        if attempt.warnings <= WARNINGS_MAX:
+        if attempt.warnings < WARNINGS_MAX:
             data = encode_value({"message": _short(message), **fields}, running.result_limit)
-            attempt.marks.append(Mark(EventType.WARNING, data, None))
-            self._report()
+            attempt.warnings += 1
+            self._mark(Mark(EventType.WARNING, data, None))
+        else:
+            attempt.warnings_dropped += 1
         self._obey()
 
     def log(self, message: str, *, level: str = "info", **fields: object) -> None:
@@ -209,13 +213,7 @@ class Context:
         attempt.last_beat = running.loop.time()
         data = encode_value(value, running.result_limit)
         saved = running.loop.create_future() if self._in_loop() else None
-        waiting = [mark for mark in attempt.marks if mark.type is EventType.CHECKPOINT]
-        for mark in waiting:  # coalesced: an older one is not worth writing any more
-            attempt.marks.remove(mark)
-            if mark.saved is not None and saved is not None:
-                _follow(saved, mark.saved)
-        attempt.marks.append(Mark(EventType.CHECKPOINT, data, saved))
-        self._report()
+        self._mark(Mark(EventType.CHECKPOINT, data, saved))
         self._obey()
         return Saved(saved)
 
@@ -245,10 +243,22 @@ class Context:
         else:
             self._running.loop.call_soon_threadsafe(call)
 
-    def _report(self) -> None:
+    def _mark(self, mark: Mark) -> None:
+        """Hand over a mark, on the loop: the list is taken away there, and none may be lost."""
         attempt = self._attempt
         assert attempt is not None
-        if not attempt.changed:
+
+        def put() -> None:
+            attempt.put_mark(mark)
+            attempt.report_changed(attempt)
+
+        self._on_loop(put)
+
+    def _report(self) -> None:
+        """Say that there is new progress, unless that is known or a timer will look anyway."""
+        attempt = self._attempt
+        assert attempt is not None
+        if not attempt.changed and attempt.progress_timer is None:
             self._on_loop(lambda: attempt.report_changed(attempt))
 
     def _obey(self) -> None:
@@ -258,24 +268,27 @@ class Context:
             raise asyncio.CancelledError(f"job {self.job_id} was told to stop")
 
 
-def _follow(leader: asyncio.Future[None], follower: asyncio.Future[None]) -> None:
-    def pass_on(_: Awaitable[None]) -> None:
-        if not follower.done():
-            follower.set_result(None)
-
-    leader.add_done_callback(pass_on)
-
-
 def _strings(text: str | None) -> Mapping[str, str]:
     return {} if text is None else msgspec.json.decode(text, type=dict[str, str])
 
 
 def _short(text: str | None) -> str | None:
-    return None if text is None else str(text)[:LOG_CHARACTERS_MAX]
+    """Cut the text, and write out what cannot be stored: surrogates and NUL."""
+    if text is None:
+        return None
+    cut = str(text)[:LOG_CHARACTERS_MAX]
+    return cut.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 
 
-def _finite(name: str, value: float | None) -> None:
-    if value is None:
-        return
-    if isinstance(value, bool) or value - value != 0:  # inf - inf and NaN - NaN are NaN
-        raise InvalidOption(name, value, "a finite number")
+def _number(name: str, value: object) -> float | None:
+    """Return a finite number as a plain one: an int as it is, all others as float."""
+    if value is None or (type(value) is int and abs(value) < INT_MAX):
+        return value
+    number = math.nan
+    if not isinstance(value, bool) and isinstance(value, SupportsFloat):
+        with contextlib.suppress(OverflowError):
+            number = float(value)
+    if not math.isfinite(number):
+        shown = repr(value) if isinstance(value, float) else type(value).__qualname__
+        raise InvalidPayload("progress", f"$.{name}", f"expected a finite number, got {shown}")
+    return number
