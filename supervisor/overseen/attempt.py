@@ -63,6 +63,7 @@ class Attempt:
         "interrupted",
         "job",
         "last_beat",
+        "look_at",
         "marks",
         "next_progress_at",
         "progress",
@@ -102,6 +103,8 @@ class Attempt:
         self.heartbeat_seconds = None if heartbeat_us is None else heartbeat_us / 1e6
         self.last_beat = now
         """Loop time of the last sign of life."""
+        self.look_at: float | None = None
+        """Loop time at which the watch looks at it next."""
 
         self.cancelling = False
         """A cancel request is committed."""

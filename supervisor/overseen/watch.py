@@ -29,6 +29,10 @@ RECANCEL_SECONDS: Final = (1.0, 5.0)
 (each delivery costs a wake-up; some bodies swallow one cancellation, few swallow several)."""
 
 
+TIDY_LOOKS: Final = 256
+"""Looks that may be filed before those of ended attempts are thrown out."""
+
+
 class Verdict(Enum):
     """What is to be done about an attempt now."""
 
@@ -85,6 +89,7 @@ class Watch:
         self._looks: list[tuple[float, int, Attempt]] = []
         self._tie = count()
         self._on_change = on_change
+        self._tidy_at = TIDY_LOOKS
 
     def __len__(self) -> int:
         return len(self._looks)
@@ -105,9 +110,9 @@ class Watch:
         if not self._looks or self._looks[0][0] > now:
             return []
         while self._looks and self._looks[0][0] <= now:
-            _, _, attempt = heapq.heappop(self._looks)
-            if attempt in found:
-                continue
+            look, _, attempt = heapq.heappop(self._looks)
+            if look != attempt.look_at:
+                continue  # it was filed anew since
             verdict, when = judge(attempt, now)
             self._file(attempt, when)
             if verdict is not Verdict.FINE:
@@ -121,11 +126,27 @@ class Watch:
             attempt.last_beat = now
             if attempt.body_deadline is not None:
                 attempt.body_deadline += late_seconds
+            if attempt.stopping_since is not None and not attempt.stuck:
+                attempt.stopping_since += late_seconds
 
     def _file(self, attempt: Attempt, when: float | None) -> None:
+        """Look at it then, and at no other time."""
+        attempt.look_at = when
         if when is None:
             return
+        if len(self._looks) >= self._tidy_at:
+            self._tidy()
         earlier = not self._looks or when < self._looks[0][0]
         heapq.heappush(self._looks, (when, next(self._tie), attempt))
         if earlier:
             self._on_change()
+
+    def _tidy(self) -> None:
+        """Forget what has ended: else a fast job with a timeout of a day would stay for a day."""
+        self._looks = [
+            entry
+            for entry in self._looks
+            if entry[0] == entry[2].look_at and entry[2].ended is None
+        ]
+        heapq.heapify(self._looks)
+        self._tidy_at = max(TIDY_LOOKS, 2 * len(self._looks))
