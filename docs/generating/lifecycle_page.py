@@ -33,6 +33,9 @@ test.
 Every move is one guarded write. It holds only if the row is in the status it starts from and,
 where an attempt is meant, carries the number of that attempt (its *fence*, which rises with every
 start). It is stored together with one event on the ledger, with its reason and with who caused it.
+
+Drafts, batches and workflows come later. Their statuses, moves and words are here already, for
+SQLite cannot add them to a CHECK afterwards: nothing makes a `draft` or a `blocked` job yet.
 """
 
 TABLE = """

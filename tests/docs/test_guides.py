@@ -54,6 +54,24 @@ def test_the_index_leads_to_every_page() -> None:
     assert {str(page.relative_to(docs)) for page in folders} - linked == {"README.md"}
 
 
+def test_links_into_a_page_meet_a_heading() -> None:
+    """A link with `#...` leads to a heading of the page it names."""
+    broken: list[str] = []
+    for page in (ROOT / "docs").rglob("*.md"):
+        for name, anchor in re.findall(r"\]\(([^)#:\s]*)#([^)\s]+)\)", page.read_text("utf-8")):
+            target = (page.parent / name) if name else page
+            headings = re.findall(r"^#+ (.+)$", target.read_text("utf-8"), re.MULTILINE)
+            if anchor not in [slug(heading) for heading in headings]:
+                broken.append(f"{page.relative_to(ROOT)} -> {name}#{anchor}")
+
+    assert broken == []
+
+
+def slug(heading: str) -> str:
+    """The anchor that code hosts make of a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
 def test_decisions_are_numbered_and_have_the_three_parts() -> None:
     """Each decision has its own number and tells context, decision and consequences."""
     pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
