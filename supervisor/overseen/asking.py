@@ -37,7 +37,7 @@ from overseen.submitting import Prepared, again, prepare
 from overseen_actors.errors import MailboxClosed
 from overseen_storage.groups import ChangeWaiting, JobQuery, Note, SetQueue, Submission
 from overseen_storage.lifecycle import Cause, EventType, Status
-from overseen_storage.records import Event, JobRecord
+from overseen_storage.records import Event, JobRecord, LogLine
 
 if TYPE_CHECKING:
     from overseen.running import Running
@@ -180,6 +180,11 @@ class Asking:
         if not events:
             raise JobNotFound(job_id)
         return events
+
+    async def logs(self, job_id: int) -> list[LogLine]:
+        """Return the log lines of a job, those that are not on disk yet included."""
+        await self.running.scribe.flush()
+        return await self.running.store.logs(job_id)
 
     # Waiting.
 

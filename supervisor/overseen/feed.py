@@ -15,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from overseen_storage.errors import StoreClosed, StoreError
 from overseen_storage.records import Event
 from overseen_storage.store import Store
 
@@ -22,6 +23,7 @@ __all__ = ["Feed", "FeedClosed", "Which"]
 
 RING_EVENTS: Final = 20_000
 PAGE_EVENTS: Final = 1_000
+STORE_TROUBLE_SECONDS: Final = 1.0
 
 
 class FeedClosed(Exception):
@@ -66,6 +68,9 @@ class Feed:
         """Cursors at the end of the ledger, by the job they follow (None: any)."""
         self._tail_wanted = asyncio.Event()
         self._closed = False
+        self._reading = 0
+        """Cursors that are inside `read`: their readers want more. The others are busy."""
+        self._nobody_reads = asyncio.Event()
 
     def start(self, height: int) -> None:
         """The ledger is this high: nothing is in the ring."""
@@ -84,6 +89,12 @@ class Feed:
         self._wake_all()
         self._tail_wanted.set()
 
+    async def drained(self) -> None:
+        """After `close`: return once every reader that keeps up has got all there is."""
+        while self._reading:
+            self._nobody_reads.clear()
+            await self._nobody_reads.wait()
+
     @property
     def subscribers_waiting(self) -> int:
         """Cursors that wait at the end of the ledger."""
@@ -94,19 +105,25 @@ class Feed:
         while not self._closed:
             await self._tail_wanted.wait()
             self._tail_wanted.clear()
-            if self._waiting and not self._closed:
-                await self._read_tail()
+            try:
+                while self._waiting and self._ring_to < self.height and not self._closed:
+                    await self._read_tail()
+            except StoreError:
+                # Whoever waits must not miss what is there already: look again, commit or not.
+                await asyncio.sleep(STORE_TROUBLE_SECONDS)
+                self._tail_wanted.set()
 
     async def _read_tail(self) -> None:
-        while self._ring_to < self.height:
-            height = self.height
-            page = await self._store.events(after=self._ring_to, limit=PAGE_EVENTS, up_to=height)
-            self._ring.extend(page.events)
-            self._ring_to = max(page.searched_to, self._ring_to)
-            self._wake(None)
-            for event in page.events:
-                if event.job_id in self._waiting:
-                    self._wake(event.job_id)
+        begun, height = self._ring_to, self.height
+        page = await self._store.events(after=begun, limit=PAGE_EVENTS, up_to=height)
+        if self._ring_to != begun:
+            return  # all who waited left and others came: they began a new ring further on
+        self._ring.extend(page.events)
+        self._ring_to = max(page.searched_to, begun)
+        self._wake(None)
+        for event in page.events:
+            if event.job_id in self._waiting:
+                self._wake(event.job_id)
 
     def _wake(self, job_id: int | None) -> None:
         for future in self._waiting.pop(job_id, ()):
@@ -124,15 +141,23 @@ class Feed:
         """
         cursor = after
         while True:
-            if cursor >= self.height:
-                if self._closed:
-                    raise FeedClosed
-                await self._wait(which.job_id)
-                if cursor >= self.height:
-                    continue
-            page = self._from_ring(cursor, which) or await self._from_table(cursor, which)
+            self._reading += 1
+            try:
+                page = await self._next(cursor, which)
+            except StoreClosed:
+                raise FeedClosed from None
+            finally:
+                self._reading -= 1
+                self._nobody_reads.set()
             cursor = max(page.searched_to, cursor)
             yield page
+
+    async def _next(self, cursor: int, which: Which) -> Page:
+        while cursor >= self.height:
+            if self._closed:
+                raise FeedClosed
+            await self._wait(which.job_id)
+        return self._from_ring(cursor, which) or await self._from_table(cursor, which)
 
     async def _wait(self, job_id: int | None) -> None:
         """Wait until there is something new. Who follows one job sleeps through all others."""

@@ -6,20 +6,22 @@ is slow delays only later hooks; one that raises is logged and counted.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from overseen.counters import Counters
 from overseen.errors import InvalidOption
-from overseen.feed import Feed, FeedClosed, Which
+from overseen.feed import STORE_TROUBLE_SECONDS, Feed, FeedClosed, Page, Which
+from overseen_storage.errors import StoreError
 from overseen_storage.lifecycle import FRAMES, EventType
 from overseen_storage.records import Event
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
-__all__ = ["Hook", "Hooks"]
+__all__ = ["Hook", "HookCaller", "Hooks"]
 
 Hook: TypeAlias = Callable[[Event], Awaitable[object] | object]
 
@@ -45,15 +47,44 @@ class Hooks:
         for type in [EventType(name) for name in types] or known:
             self._hooks.setdefault(type, []).append(hook)
 
-    async def run(self, feed: Feed, counters: Counters, log: FilteringBoundLogger) -> None:
-        """Follow the feed from here on. One life of the hooks' actor."""
-        try:
-            async for page in feed.read(feed.height, Which()):
-                for event in page.events:
-                    for hook in self._hooks.get(event.type, ()):
-                        await _call(hook, event, counters, log)
-        except FeedClosed:
-            return
+    def of(self, type: EventType) -> list[Hook]:
+        """The hooks for one type of events."""
+        return self._hooks.get(type, [])
+
+
+class HookCaller:
+    """Calls the hooks for what is committed from now on: an actor without a mailbox."""
+
+    def __init__(
+        self, hooks: Hooks, feed: Feed, counters: Counters, log: FilteringBoundLogger
+    ) -> None:
+        self._hooks = hooks
+        self._feed = feed
+        self._counters = counters
+        self._log = log
+        self._told_to = feed.height
+        """Hooks were called for everything up to this seq; kept over a restart of the actor."""
+        self.done = asyncio.Event()
+        """The feed is closed, and the hooks were called for all that was committed before."""
+
+    async def run(self) -> None:
+        """Follow the feed. One life of the actor; the next goes on where it stopped."""
+        while not self.done.is_set():
+            try:
+                async for page in self._feed.read(self._told_to, Which()):
+                    await self._tell(page)
+            except FeedClosed:
+                self.done.set()
+            except StoreError:
+                await asyncio.sleep(STORE_TROUBLE_SECONDS)
+
+    async def _tell(self, page: Page) -> None:
+        for event in page.events:
+            if event.seq > self._told_to:
+                self._told_to = event.seq  # before the call: a hook is never called twice
+                for hook in self._hooks.of(event.type):
+                    await _call(hook, event, self._counters, self._log)
+        self._told_to = max(self._told_to, page.searched_to)
 
 
 async def _call(hook: Hook, event: Event, counters: Counters, log: FilteringBoundLogger) -> None:
@@ -61,7 +92,9 @@ async def _call(hook: Hook, event: Event, counters: Counters, log: FilteringBoun
         answer = hook(event)
         if inspect.isawaitable(answer):
             await answer
-    except Exception as error:  # a hook is the host's code: its failure is its own
+    except BaseException as error:  # a hook is the host's code: its failure is its own
+        if isinstance(error, KeyboardInterrupt | GeneratorExit) or _is_our_cancellation(error):
+            raise
         counters.hook_errors += 1
         log.error(
             "hook.failed",
@@ -71,3 +104,9 @@ async def _call(hook: Hook, event: Event, counters: Counters, log: FilteringBoun
             error=repr(error),
             exc_info=error,
         )
+
+
+def _is_our_cancellation(error: BaseException) -> bool:
+    """Whether this task was told to stop; else a CancelledError is the hook's own."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0

@@ -176,7 +176,7 @@ class Planner:
         stamp_now: Callable[[], int],
         wall_now: Callable[[], int],
         loop_now: Callable[[], float],
-        progress_interval: float = 0.5,
+        progress_interval: float,
     ) -> None:
         self._live = live
         self._queues = queues

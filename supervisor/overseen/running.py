@@ -23,7 +23,7 @@ from overseen.counters import Counters, Figures
 from overseen.effects import Effects
 from overseen.errors import SupervisorFailed, SupervisorStopped
 from overseen.feed import Feed
-from overseen.hooks import Hooks
+from overseen.hooks import HookCaller, Hooks
 from overseen.live import Live
 from overseen.messages import Message, Tick
 from overseen.planning import Planner, Scope
@@ -95,6 +95,7 @@ class Running:
         """Nothing new is started."""
         self.failure: SupervisorFailed | None = None
         self._hooks = hooks
+        self._hook_caller: HookCaller | None = None
         self._random = random
         self._submit_child = submit_child
         self._watch_alarm = Alarm()
@@ -251,10 +252,8 @@ class Running:
         keeper.start("watchdog", watchdog.run)
         keeper.start("scheduler", scheduler.run)
         if self._hooks:
-            hooks = self._hooks
-            keeper.start(
-                "hooks", lambda: hooks.run(self.feed, self.counters, self.log), Restart.TRANSIENT
-            )
+            self._hook_caller = HookCaller(self._hooks, self.feed, self.counters, self.log)
+            keeper.start("hooks", self._hook_caller.run, Restart.TRANSIENT)
 
     def _supervisor_actor(self) -> SupervisorActor:
         return SupervisorActor(
@@ -278,10 +277,12 @@ class Running:
         left = list(self.live)
         self.bodies.survivors = [attempt for attempt in left if attempt.ended is None]
         unwritten = [attempt for attempt in left if attempt.ended is not None]
+        await within(CLOSE_SECONDS, self.committing.settle())
+        self.committing.tell()
         self._no_more_ends = True
         self.feed.close()
         self.recent.wake_all()
-        await within(CLOSE_SECONDS, self.scribe.flush())
+        await within(CLOSE_SECONDS, self._last_words())
         report = StopReport(
             drained=drained,
             interrupted=interrupted,
@@ -291,6 +292,13 @@ class Running:
         )
         self.log.info("supervisor.stopped", **_fields(report))
         return report
+
+    async def _last_words(self) -> None:
+        """Log lines to the disk, the last events to hooks and to whoever reads along."""
+        await self.scribe.flush()
+        if self._hook_caller is not None:
+            await self._hook_caller.done.wait()
+        await self.feed.drained()
 
     async def _close(self) -> None:
         """Whatever happened: nobody waits for ever, nothing is left open."""

@@ -32,6 +32,7 @@ class Scribe:
         self._log = log
         self._lines: list[LogLine] = []
         self._alarm = Alarm()
+        self._writing = asyncio.Lock()
 
     def write(self, line: LogLine) -> None:
         """Take a line. It is on disk within a second, if the store works."""
@@ -51,15 +52,16 @@ class Scribe:
             await self.flush()
 
     async def flush(self) -> None:
-        """Write what has gathered."""
-        lines, self._lines = self._lines, []
-        if not lines:
-            return
-        try:
-            await self._store.write_logs(lines, keep_per_job=self._keep_per_job)
-        except StoreError as error:
-            self._counters.logs_dropped += len(lines)
-            self._log.warning("logs.dropped", lines=len(lines), error=str(error))
+        """Write what has gathered; returns when all lines of before are on disk, or dropped."""
+        async with self._writing:
+            lines, self._lines = self._lines, []
+            if not lines:
+                return
+            try:
+                await self._store.write_logs(lines, keep_per_job=self._keep_per_job)
+            except StoreError as error:
+                self._counters.logs_dropped += len(lines)
+                self._log.warning("logs.dropped", lines=len(lines), error=str(error))
 
 
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}

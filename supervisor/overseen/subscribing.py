@@ -13,6 +13,7 @@ import msgspec
 
 from overseen.errors import InvalidOption, JobNotFound, SupervisorStopped
 from overseen.feed import Feed, FeedClosed, Page, Which
+from overseen_storage.errors import StoreClosed
 from overseen_storage.lifecycle import TERMINAL, Cause, EventType
 from overseen_storage.records import Event, JobRecord
 from overseen_storage.store import Store
@@ -30,7 +31,10 @@ async def follow_job(
 
     Raises `JobNotFound`, and `SupervisorStopped` when the supervisor stops before the job ends.
     """
-    snapshot = await store.job_snapshot(job_id)
+    try:
+        snapshot = await store.job_snapshot(job_id)
+    except StoreClosed:
+        raise SupervisorStopped(f"events of job {job_id} were asked for too late") from None
     job = snapshot.job
     if job is None:
         raise JobNotFound(job_id)
@@ -54,7 +58,10 @@ async def follow_all(
     store: Store, feed: Feed, which: Which, after: After
 ) -> AsyncGenerator[Event, None]:
     """Yield a frame that tells the ledger's height, then events; ends when the supervisor stops."""
-    height = await store.last_seq()
+    try:
+        height = await store.last_seq()
+    except StoreClosed:
+        return
     frame = Event(seq=height, at=0, type=EventType.SNAPSHOT, cause=Cause.SUPERVISOR)
     yield frame
     told = False
@@ -77,7 +84,7 @@ def _cursor(after: After, height: int) -> int:
         case "now":
             return height
         case int() if not isinstance(after, bool) and after >= 0:
-            return after
+            return min(after, height)  # nobody can have seen more than there is
         case _:
             raise InvalidOption("after", after, '"start", "now" or the seq of an event')
 

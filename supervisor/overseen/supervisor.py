@@ -325,7 +325,7 @@ class Supervisor:
 
     async def logs(self, job_id: int) -> list[LogLine]:
         """Return the lines a job's bodies wrote with ``ctx.log``."""
-        return await self._asking().running.store.logs(job_id)
+        return await self._asking().logs(job_id)
 
     async def counts(self) -> dict[str, dict[str, int]]:
         """Count jobs by queue and status. Reads the whole table: not for a hot path."""
