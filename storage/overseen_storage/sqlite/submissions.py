@@ -49,10 +49,11 @@ class Submissions:
         self.items = [_with_safe_keys(item) for item in items] if self.keyed else items
         self.cause = items[0].cause if len(causes) == 1 else None
         self.bulk: Inserts | None = None
-        if not self.keyed and self.cause is not None:
-            # What refuses is met again, and named, when each is applied with care.
+        if self.cause is not None:
+            # With keys too: they seldom collide. What refuses is met again, and named, when each is
+            # applied with care.
             with contextlib.suppress(ValueError, OverflowError):
-                self.bulk = Inserts([job for item in items for job in item.jobs])
+                self.bulk = Inserts([job for item in self.items for job in item.jobs])
 
 
 def _with_safe_keys(submission: Submission) -> Submission:
@@ -71,10 +72,12 @@ def submit(writer: Writer, submissions: Submissions) -> list[Answer]:
     items = submissions.items
     if not items:
         return []
-    if submissions.bulk is not None and submissions.cause is not None and not writer.careful:
-        return _split(items, insert(writer, submissions.bulk, submissions.cause))
+    colliding = _colliding(writer, items) if submissions.keyed else set[int]()
+    bulk, cause = submissions.bulk, submissions.cause
+    if bulk is not None and cause is not None and not colliding and not writer.careful:
+        return _split(items, insert(writer, bulk, cause))
     answers: list[Answer] = []
-    for stretch in _stretches(items, _colliding(writer, items)):
+    for stretch in _stretches(items, colliding):
         if stretch.colliding:
             answers.append(_submit_with_care(writer, stretch.items[0]))
         elif writer.careful:
