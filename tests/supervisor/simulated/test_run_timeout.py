@@ -242,6 +242,6 @@ async def test_ended_attempts_leave_nothing_in_the_watch(make: Make) -> None:
             handles = await supervisor.submit_many(quick.call(n) for n in range(100))
             for handle in handles:
                 await handle.result()
-            del handles, handle
+            handles.clear()
         gc.collect()
         assert sum(isinstance(one, Attempt) for one in gc.get_objects()) < 300
