@@ -198,7 +198,7 @@ class Note(msgspec.Struct, frozen=True, array_like=True):
 
 
 class SetQueue(msgspec.Struct, frozen=True):
-    """Pauses or resumes a queue (events `queue_paused`, `queue_resumed`); no event if it already is."""
+    """Pauses or resumes a queue (`queue_paused`, `queue_resumed`); no event if it already is."""
 
     name: str
     paused: bool

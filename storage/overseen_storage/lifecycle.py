@@ -327,7 +327,7 @@ def sources_of(move: Move) -> frozenset[Status]:
 
 
 # What is written in the database: small integers, because CHECK constraints and indexes over text
-# cost 8 us a job (measured). A number, once given, keeps its meaning for ever; views show the words.
+# cost 8 us a job (measured). A number, once given, keeps its meaning; views show the words.
 
 STATUS_CODES: Final = MappingProxyType({status: n for n, status in enumerate(Status, 1)})
 REASON_CODES: Final = MappingProxyType({reason: n for n, reason in enumerate(Reason, 1)})

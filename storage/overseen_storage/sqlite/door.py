@@ -21,7 +21,7 @@ from overseen_storage.errors import (
     StoreUnavailable,
 )
 from overseen_storage.groups import Opened
-from overseen_storage.sqlite.committing import CommitFailed
+from overseen_storage.sqlite.committing import CommitFailed, roll_back
 from overseen_storage.sqlite.hop import Connector, Link, LinkClosed
 from overseen_storage.sqlite.links import Links, connect
 from overseen_storage.sqlite.opening import (
@@ -130,9 +130,7 @@ class Door:
             try:
                 if at is not None and self._links is not None:
                     epoch = session.epoch
-                    await self._links.writer.run(
-                        lambda connection: end_epoch(connection, epoch, at=at)
-                    )
+                    await self._links.writer.run(lambda connection: _end(connection, epoch, at))
             except sqlite3.Error as error:
                 raise translate_running(error, session.path) from error
             finally:
@@ -275,10 +273,14 @@ async def _run(link: Link, function: Callable[[sqlite3.Connection], T], session:
         raise StoreUnavailable(f"{session.path}: the connection was closed meanwhile.") from error
 
 
+def _end(connection: sqlite3.Connection, epoch: int, at: int) -> None:
+    roll_back(connection)  # a COMMIT that failed may have left its transaction open
+    end_epoch(connection, epoch, at=at)
+
+
 def _settle(connection: sqlite3.Connection) -> Heights:
     """End what a failed COMMIT may have left open; the heights as the disk has them."""
-    if connection.in_transaction:
-        connection.execute("ROLLBACK")
+    roll_back(connection)
     return read_heights(connection)
 
 

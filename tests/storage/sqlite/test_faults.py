@@ -306,3 +306,30 @@ async def test_stamps_that_do_not_rise_are_refused(writer: Writer) -> None:
 def test_an_error_code_has_one_meaning(code: int, expected: type[StoreError]) -> None:
     """SQLite's codes, extended ones too, become the error that says what to do."""
     assert type(translate(disk_error(code), "jobs.db")) is expected
+
+
+async def test_a_close_after_a_failed_commit_ends_the_epoch(tmp_path: Path) -> None:
+    """What a failed COMMIT left open does not keep the epoch from being ended on purpose."""
+    faults = Faults()
+    connector = AiosqliteConnector(faults.factory())
+    writer = Writer(SqliteStore(tmp_path / "jobs.db", connector=connector, owner_wait_seconds=0))
+    await writer.open()
+
+    def fail(sql: str, really: Execute) -> sqlite3.Cursor:
+        if sql != "COMMIT":
+            return really()
+        faults.on = None
+        raise disk_error(sqlite3.SQLITE_IOERR)
+
+    faults.on = fail
+    waiter = asyncio.ensure_future(writer.submit(new_job()))
+    await asyncio.sleep(0)
+    waiter.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiter
+    await writer.store.close(at=writer.next + 1_000)
+    other = SqliteStore(tmp_path / "jobs.db", owner_wait_seconds=0)
+    async with Writer(other, wall=writer.next + 2_000) as again:
+        assert again.opened is not None
+        assert again.opened.previous_epoch_clean
+        assert await again.rows() == {}
