@@ -314,7 +314,8 @@ class Running:
                 reply.set_exception(refused)
         self.recent.wake_all()
         keep = bool(self.bodies.survivors)
-        at = None if self.failure or keep else self.stamper.take()
+        # An epoch that leaves a row live did not end well, whatever the cause.
+        at = None if self.failure or len(self.live) else self.stamper.take()
         self.bodies.when_all_ended(self.store.release_owner)
         await within(CLOSE_SECONDS, self.store.close(at=at, keep_owner=keep))
         self.bodies.close()
