@@ -7,7 +7,7 @@ the store is already at work on the next group. Nothing here waits and nothing h
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from overseen.attempt import Attempt
@@ -90,6 +90,11 @@ class Accounting:
         for queue in committed.short_queues:
             self._queues.exhausted(queue)
         return done
+
+    def noted(self, types: Iterable[EventType]) -> None:
+        """These annotations are on disk."""
+        for type in types:
+            self._counters.add(type)
 
     def _ends(self, done: Done) -> None:
         plan, missed = done.plan, done.committed.missed_finishes
@@ -183,7 +188,7 @@ class Accounting:
             attempt.cancelling = True
             attempt.cancel_reason = plan.cancel_requests[index].reason
             attempt.cancel_cause = cancel.cause
-            self._tell(attempt, now)
+            self.tell_to_stop(attempt, now)
             self._counters.add(EventType.CANCELLING)
         for index, cancel in enumerate(plan.cancelled):
             if index not in committed.missed_cancels:
@@ -195,7 +200,7 @@ class Accounting:
             if index in committed.missed_stoppings:
                 continue
             attempt.stop_reason = plan.stoppings[index].reason
-            self._tell(attempt, now)
+            self.tell_to_stop(attempt, now)
             self._counters.add(EventType.STOPPING)
         for attempt in plan.stuck:
             # Also if it has ended meanwhile: the ledger says that it was stuck.
@@ -205,7 +210,8 @@ class Accounting:
         for attempt in plan.tell_again:
             attempt.deliver_cancellation()
 
-    def _tell(self, attempt: Attempt, now: float) -> None:
+    def tell_to_stop(self, attempt: Attempt, now: float) -> None:
+        """What the row says of it, the body is to know."""
         if attempt.stopping_since is None:
             attempt.stopping_since = now
             self._watch.follow(attempt, now)

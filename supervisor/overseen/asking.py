@@ -35,6 +35,7 @@ from overseen.outcome import Answer, Outcome
 from overseen.recent import End
 from overseen.submitting import Prepared, again, prepare
 from overseen_actors.errors import MailboxClosed
+from overseen_storage.errors import StoreUnavailable
 from overseen_storage.groups import ChangeWaiting, JobQuery, Note, SetQueue, Submission
 from overseen_storage.lifecycle import Cause, EventType, Status
 from overseen_storage.records import Event, JobRecord, LogLine
@@ -238,7 +239,7 @@ class Asking:
         news = recent.wait_for(job_id)
         try:
             if not (fresh and recent.would_know(job_id)):
-                end = await self._end_in_row(job_id)
+                end = await self._end_in_row_if_it_can_be_read(job_id)
             if end is None and not running.ended:
                 await news
         finally:
@@ -249,6 +250,15 @@ class Asking:
         if self.running.ended:
             what = f"job {job_id} had not ended, or its outcome is not in memory any more"
             raise self.running.failure or SupervisorStopped(what)
+
+    async def _end_in_row_if_it_can_be_read(self, job_id: int) -> End | None:
+        """A store that does not work is no answer: everybody looks again when it does."""
+        try:
+            return await self._end_in_row(job_id)
+        except StoreUnavailable:
+            if not self.running.committing.degraded:
+                raise
+            return None
 
     async def _end_in_row(self, job_id: int) -> End | None:
         row = await self.job(job_id)

@@ -7,7 +7,10 @@ way, the commit and its effects still happen; the next actor waits for them befo
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from overseen.accounting import Accounting, Done
 from overseen.effects import Effects
@@ -15,7 +18,8 @@ from overseen.errors import Degraded, OutcomeUnknown
 from overseen.planning import Plan, Scope
 from overseen_actors.clock import Stamper
 from overseen_storage.errors import CommitUnknown, StoreClosed, StoreError, StoreUnavailable
-from overseen_storage.groups import Committed, Group
+from overseen_storage.groups import Committed, Group, Note
+from overseen_storage.lifecycle import Cause, EventType
 from overseen_storage.store import Store
 
 if TYPE_CHECKING:
@@ -36,22 +40,19 @@ class Committing:
         effects: Effects,
         stamper: Stamper,
         log: FilteringBoundLogger,
+        on_degraded: Callable[[], None],
     ) -> None:
         self._store = store
         self._accounting = accounting
         self._effects = effects
         self._stamper = stamper
         self._log = log
+        self._on_degraded = on_degraded
         self._under_way: asyncio.Task[None] | None = None
         self._untold: Done | None = None
         """Committed and accounted for, but the world was not told yet."""
         self.trouble: StoreError | None = None
         """Why the store does not work at the moment; None: it does."""
-
-    @property
-    def begun(self) -> bool:
-        """Whether a commit was ever under way in this life."""
-        return self._under_way is not None
 
     @property
     def degraded(self) -> bool:
@@ -81,8 +82,7 @@ class Committing:
         try:
             self._effects.act(done)
         except BaseException:
-            # A bug. What is on disk stays; who was not answered yet must not wait for ever.
-            self._effects.refuse_all(done.plan, OutcomeUnknown(_FAILED))
+            self._effects.break_off(done.plan, OutcomeUnknown(_FAILED))
             raise
 
     def without_writing(self, plan: Plan) -> None:
@@ -107,7 +107,7 @@ class Committing:
             self._fail(plan, error, degraded)
         except BaseException:
             # A bug: nobody knows what is on disk. Callers must not wait for ever.
-            self._effects.refuse_all(plan, OutcomeUnknown(_FAILED))
+            self.give_up(plan)
             raise
         else:
             self._stamper.give_back(committed.last_stamp)
@@ -118,8 +118,12 @@ class Committing:
         try:
             return self._accounting.account(plan, committed)
         except BaseException:
-            self._effects.refuse_all(plan, OutcomeUnknown(_FAILED))
+            self._effects.break_off(plan, OutcomeUnknown(_FAILED))
             raise
+
+    def give_up(self, plan: Plan) -> None:
+        """The supervisor failed while it made `plan`, or brought it to disk."""
+        self._effects.undo(plan, OutcomeUnknown(_FAILED))
 
     def _fail(self, plan: Plan, error: StoreError, told: Exception) -> None:
         told.__cause__ = error
@@ -130,10 +134,23 @@ class Committing:
         """The store does not work: nothing new is started until `recovered`."""
         if self.trouble is None:
             self._log.error("store.degraded", error=str(error), error_type=type(error).__name__)
+            self.trouble = error
+            self._on_degraded()
         self.trouble = error
 
-    def recovered(self) -> None:
-        """The store works again."""
-        if self.trouble is not None:
-            self._log.warning("store.recovered", after=str(self.trouble))
+    async def recover(self) -> None:
+        """Write on the ledger that the store failed and works again: if this succeeds, it does.
+
+        A disk that is full can be opened and read; only a row that is written proves anything.
+        Raises `StoreError`.
+        """
+        data = msgspec.json.encode({"error": str(self.trouble)}).decode()
+        types = (EventType.DEGRADED, EventType.RECOVERED)
+        group = Group(at=0, notes=[Note(type, cause=Cause.SUPERVISOR, data=data) for type in types])
+        at = self._stamper.take(group.stamps_needed)
+        committed = await self._store.commit(msgspec.structs.replace(group, at=at))
+        self._stamper.give_back(committed.last_stamp)
+        self._accounting.noted(types)
+        self._effects.wrote(committed)
+        self._log.warning("store.recovered", after=str(self.trouble))
         self.trouble = None

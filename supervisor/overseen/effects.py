@@ -20,7 +20,7 @@ from overseen.messages import CancelAnswered, Changed, Finished, Message, Submit
 from overseen.planning import Plan
 from overseen.recent import Recent
 from overseen.watch import Watch
-from overseen_storage.groups import Accepted
+from overseen_storage.groups import Accepted, Committed
 from overseen_storage.lifecycle import Status
 
 __all__ = ["Effects", "answer", "refuse"]
@@ -111,11 +111,24 @@ class Effects:
             if mark.saved is not None:
                 answer(mark.saved, None)
 
+    def wrote(self, committed: Committed) -> None:
+        """Rows are on the ledger of which only subscribers are told."""
+        self._feed.advance(committed.first_seq + committed.events - 1)
+
+    def break_off(self, plan: Plan, error: BaseException) -> None:
+        """The group is on disk, but a bug keeps memory or the world from being told in order: who
+        was not answered yet must not wait for ever."""
+        self.refuse_all(plan, error)
+        for mark in plan.marks.values():
+            if mark.saved is not None:
+                answer(mark.saved, None)
+
     # The group did not reach the disk.
 
     def undo(self, plan: Plan, error: BaseException) -> None:
         """Keep what running bodies reported, for a later group; tell the callers why not now."""
         self.refuse_all(plan, error)
+        self._backlog.extend(plan.annotated)
         for attempt in (*plan.finished, *plan.returned):
             self._backlog.append(Finished(attempt))
         for attempt, marks in plan.changed:

@@ -97,6 +97,7 @@ class Plan:
         self.tell_again: list[Attempt] = []
         self.answers: list[tuple[Cancel, Status]] = []
         """Cancels that need no write: the body was told before."""
+        self.annotated: list[Annotate] = []
         self.late: list[Annotate] = []
         """Annotations for the next group: they follow the end that this one writes."""
         self.make_due: MakeDue | None = None
@@ -187,6 +188,12 @@ class Planner:
         self._loop_now = loop_now
         self._progress_interval = progress_interval
         self._in_hand: list[Message] = []
+        self._unfinished: Plan | None = None
+
+    def take_unfinished(self) -> Plan | None:
+        """After a failure: return the plan that was being made, if there was one."""
+        unfinished, self._unfinished = self._unfinished, None
+        return unfinished
 
     def take_unanswered(self, backlog: deque[Message]) -> list[Message]:
         """After a failure: return what was in hand and is neither planned nor waiting again."""
@@ -196,7 +203,7 @@ class Planner:
 
     def plan(self, backlog: deque[Message], scope: Scope) -> Plan:
         """Take from `backlog` what fits into one group; the rest stays, in order."""
-        plan = Plan()
+        plan = self._unfinished = Plan()
         self._in_hand = list(backlog)
         later: list[Message] = []
         others = self._plan_ends(plan, backlog)
@@ -214,6 +221,7 @@ class Planner:
             pausing = {setting.name for setting in plan.queues if setting.paused}
             plan.claims, plan.claim_limit = self._queues.claims(plan.freed, entering, pausing)
         self._in_hand = []
+        self._unfinished = None
         return plan
 
     def _plan_ends(self, plan: Plan, backlog: deque[Message]) -> list[Message]:
@@ -270,6 +278,7 @@ class Planner:
                 plan.pausing.append(message)
             case Annotate():
                 plan.notes.append(message.note)
+                plan.annotated.append(message)
             case Tick() | Finished():
                 raise AssertionError(f"{message!r} was planned before")
             case _:

@@ -7,16 +7,17 @@ recovery takes milliseconds instead of a grace period.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
+from overseen.attempt import Attempt
 from overseen.deciding import Lost, after_loss
 from overseen.job_options import JobDefinition, OnLost
 from overseen.live import Live
 from overseen_storage.groups import Finish, Group, PutBack
-from overseen_storage.lifecycle import Status
+from overseen_storage.lifecycle import Cause, Reason, Status
 from overseen_storage.records import JobRecord
 from overseen_storage.store import Store
 
@@ -74,20 +75,46 @@ async def reconcile(
     store: Store,
     *,
     live: Live,
-    definitions: Mapping[str, JobDefinition],
     take_stamps: Callable[[int], int],
-) -> Recovered:
-    """Resolve rows that run on paper only: of whatever epoch, but with no body here."""
-    total = Recovered()
+    agree: Callable[[Attempt, JobRecord], None],
+) -> int:
+    """Make rows that run, and attempts that live here, tell the same; returns how many did not.
+
+    After a failure of the supervisor, or a COMMIT whose outcome was unknown, a row may run on
+    paper only: its start is on disk, its body never began. That is known, and no fault of the job:
+    it goes back to the front at no cost. `agree` is called with every attempt and its row.
+    """
+    bodiless = 0
     after_id = 0
     while True:
         rows = await store.orphans(epoch=NO_EPOCH, after_id=after_id, limit=PAGE_JOBS)
         if not rows:
-            return total
+            return bodiless
         after_id = rows[-1].id
-        bodiless = [row for row in rows if live.get(row.id) is None]
-        if bodiless:
-            total = total.plus(await _resolve(store, bodiless, definitions, take_stamps))
+        moves: list[Finish | PutBack] = []
+        for row in rows:
+            attempt = live.get(row.id)
+            if attempt is None or attempt.claimed.fence != row.fence:
+                moves.append(_never_began(row))
+            else:
+                agree(attempt, row)
+        if moves:
+            await _apply(store, moves, take_stamps)
+            bodiless += len(moves)
+
+
+def _never_began(row: JobRecord) -> Finish | PutBack:
+    if row.status is Status.CANCELLING:
+        return after_loss(_lost(row, {}))
+    return PutBack(
+        row.id,
+        row.fence,
+        Status.PENDING,
+        Reason.SHUTDOWN,
+        Cause.SUPERVISOR,
+        interruptions=1,
+        data='{"decision":"its body never began"}',
+    )
 
 
 async def _resolve(
@@ -97,12 +124,22 @@ async def _resolve(
     take_stamps: Callable[[int], int],
 ) -> Recovered:
     decisions = [after_loss(_lost(row, definitions)) for row in rows]
+    await _apply(store, decisions, take_stamps)
+    statuses = [one.status for one in decisions]
+    return Recovered(
+        again=statuses.count(Status.PENDING),
+        failed=statuses.count(Status.FAILED),
+        cancelled=statuses.count(Status.CANCELLED),
+    )
+
+
+async def _apply(
+    store: Store, decisions: Sequence[Finish | PutBack], take_stamps: Callable[[int], int]
+) -> None:
     finishes = [one for one in decisions if isinstance(one, Finish)]
     put_backs = [one for one in decisions if isinstance(one, PutBack)]
     group = Group(at=0, finishes=finishes, put_backs=put_backs)
     await store.commit(msgspec.structs.replace(group, at=take_stamps(group.stamps_needed)))
-    failed = sum(one.status is Status.FAILED for one in finishes)
-    return Recovered(again=len(put_backs), failed=failed, cancelled=len(finishes) - failed)
 
 
 async def release_holds(

@@ -43,7 +43,9 @@ from overseen_actors.clock import Clock, Stamper
 from overseen_actors.errors import ActorError
 from overseen_actors.mailbox import Mailbox
 from overseen_actors.restart import Keeper, Restart, Restarted
-from overseen_storage.groups import JobQuery, Opened
+from overseen_storage.groups import JobQuery
+from overseen_storage.lifecycle import Status
+from overseen_storage.records import JobRecord
 from overseen_storage.store import Store
 
 if TYPE_CHECKING:
@@ -101,6 +103,7 @@ class Running:
         self._watch_alarm = Alarm()
         self._times_alarm = Alarm()
         self.watch = Watch(self._watch_alarm.ring)
+        self._supervisor_lives = 0
         self._stop_asked = asyncio.Event()
         self._hurry = asyncio.Event()
         self._closed = False
@@ -193,6 +196,7 @@ class Running:
             loop_now=self.loop.time,
             log=self.log,
         )
+        self._tell_to_stop = accounting.tell_to_stop
         effects = Effects(
             watch=self.watch,
             recent=self.recent,
@@ -202,7 +206,9 @@ class Running:
             times_changed=self._times_alarm.ring,
             loop_now=self.loop.time,
         )
-        self.committing = Committing(self.store, accounting, effects, self.stamper, self.log)
+        self.committing = Committing(
+            self.store, accounting, effects, self.stamper, self.log, self._watch_alarm.ring
+        )
         self._planner = Planner(
             live=self.live,
             queues=self.queues,
@@ -256,6 +262,7 @@ class Running:
             keeper.start("hooks", self._hook_caller.run, Restart.TRANSIENT)
 
     def _supervisor_actor(self) -> SupervisorActor:
+        self._supervisor_lives += 1
         return SupervisorActor(
             self.mailbox,
             self.backlog,
@@ -264,9 +271,10 @@ class Running:
             live=self.live,
             store=self.store,
             scope=self._scope,
-            reopened=self._reopened,
             resync=self._resync,
+            look_anew=self._look_anew,
             begin=self.bodies.begin,
+            again=self._supervisor_lives > 1,
         )
 
     async def _stop(self) -> StopReport:
@@ -364,29 +372,37 @@ class Running:
         if not self._closed:
             self.mailbox.post(tick)
 
-    def _reopened(self, opened: Opened) -> None:
-        self._times_alarm.ring()
-        self._watch_alarm.ring()
-        self.feed.advance(opened.last_seq)
-
     async def _resync(self) -> None:
-        """The supervisor actor failed: what is in memory is made to agree with the disk again.
-
-        A row that runs here on paper only (its group was committed, its body never started) is
-        resolved like one of a dead process.
-        """
+        """The supervisor actor failed, or the disk did: what is in memory is made to agree with
+        the disk again."""
         await reconcile(
-            self.store,
-            live=self.live,
-            definitions={job.kind: job.definition for job in self.registry},
-            take_stamps=self.stamper.take,
+            self.store, live=self.live, take_stamps=self.stamper.take, agree=self._agree
         )
         self.queues.recount(attempt.claimed.queue for attempt in self.live if not attempt.stuck)
         self.queues.enter_all(await self.store.ready_queues())
+        for queue in await self.store.queues():
+            (self.queues.resume if queue.paused_at is None else self.queues.pause)(queue.name)
         self.feed.advance(await self.store.last_seq())
-        self._times_alarm.ring()
         newest = await self.store.jobs(JobQuery(limit=1))
         self.recent.distrust(newest[0].id if newest else 0)
+
+    def _look_anew(self) -> None:
+        """Those who sleep until a moment they read from the store, or from memory, look again."""
+        self._times_alarm.ring()
+        self._watch_alarm.ring()
+
+    def _agree(self, attempt: Attempt, row: JobRecord) -> None:
+        """An attempt is told what its row says, and is looked at when its state says so."""
+        now = self.loop.time()
+        if row.status is Status.CANCELLING and not attempt.cancelling:
+            attempt.cancelling = True
+            attempt.cancel_reason = row.reason or attempt.cancel_reason
+            attempt.cancel_cause = row.cause
+            self._tell_to_stop(attempt, now)
+        if row.stop_reason is not None and attempt.stop_reason is None:
+            attempt.stop_reason = row.stop_reason
+            self._tell_to_stop(attempt, now)
+        self.watch.follow(attempt, now)
 
     def _note_restart(self, restarted: Restarted) -> None:
         self.counters.restarts += 1

@@ -11,8 +11,6 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import assert_never
 
-import msgspec
-
 from overseen.attempt import Attempt
 from overseen.committing import Committing
 from overseen.effects import refuse
@@ -33,8 +31,6 @@ from overseen.planning import Planner, Scope
 from overseen_actors.actor import Actor
 from overseen_actors.mailbox import Mailbox
 from overseen_storage.errors import StoreError
-from overseen_storage.groups import Note, Opened
-from overseen_storage.lifecycle import Cause, EventType
 from overseen_storage.store import Store
 
 __all__ = ["SupervisorActor"]
@@ -53,9 +49,10 @@ class SupervisorActor(Actor[Message]):
         live: Live,
         store: Store,
         scope: Callable[[], Scope],
-        reopened: Callable[[Opened], None],
         resync: Callable[[], Awaitable[None]],
+        look_anew: Callable[[], None],
         begin: Callable[[Attempt], None],
+        again: bool,
     ) -> None:
         super().__init__("supervisor", mailbox)
         self._backlog = backlog
@@ -64,19 +61,20 @@ class SupervisorActor(Actor[Message]):
         self._live = live
         self._store = store
         self._scope = scope
-        self._reopened = reopened
         self._resync = resync
+        self._look_anew = look_anew
         self._begin = begin
+        self._again = again
 
     async def started(self) -> None:
         """Begin, or go on after a predecessor that failed: wait for the commit it left under way,
         read the store, then ask the workers."""
-        if not self._committing.begun:
+        if not self._again:
             return
         await self._committing.settle()
         self._committing.tell()
-        await self._read_the_store()
         self._answer_the_lost()
+        await self._read_the_store()
         waiting = {m.attempt for m in self._backlog if isinstance(m, Finished)}
         for attempt in self._live:
             if attempt.task is None:
@@ -94,6 +92,7 @@ class SupervisorActor(Actor[Message]):
                 await self._resync()
             except StoreError as error:
                 self._committing.degrade(error)
+        self._look_anew()
 
     async def receive(self, messages: list[Message]) -> None:
         """Take one turn after another until nothing is left to do at once."""
@@ -123,22 +122,16 @@ class SupervisorActor(Actor[Message]):
         """Ask the store whether it works again; if not, keep reports and refuse requests."""
         if any(isinstance(message, Tick) for message in self._backlog):
             try:
-                opened = await self._store.reopen()
+                await self._store.reopen()
+                await self._resync()  # a group that failed may be on disk all the same
+                await self._committing.recover()
             except StoreError as error:
                 self._committing.degrade(error)
             else:
-                await self._recovered(opened)
+                self._look_anew()
                 return True
         self._refuse_requests()
         return False
-
-    async def _recovered(self, opened: Opened) -> None:
-        trouble = str(self._committing.trouble)
-        self._reopened(opened)
-        self._committing.recovered()
-        for type in (EventType.DEGRADED, EventType.RECOVERED):
-            data = msgspec.json.encode({"error": trouble}).decode()
-            self._backlog.append(Annotate(Note(type, cause=Cause.SUPERVISOR, data=data)))
 
     def _refuse_requests(self) -> None:
         trouble = self._committing.trouble
@@ -163,6 +156,9 @@ class SupervisorActor(Actor[Message]):
     def _answer_the_lost(self) -> None:
         """Requests that a failed predecessor had drained: some are still in the backlog, those it
         was working on were answered by the commit or are answered here."""
+        unfinished = self._planner.take_unfinished()
+        if unfinished is not None:
+            self._committing.give_up(unfinished)
         for message in self._planner.take_unanswered(self._backlog):
             match message:
                 case Submit() | Cancel() | Change() | PauseQueue():

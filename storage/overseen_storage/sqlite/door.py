@@ -238,6 +238,9 @@ class Door:
     async def read(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Run `function` with the connection that reads."""
         session = self.session
+        if self._opening.locked():  # the connections are being renewed: that takes a moment
+            async with self._opening:
+                session = self.session
         try:
             return await _run(self._links_of(session).reader, function, session)
         except sqlite3.Error as error:
