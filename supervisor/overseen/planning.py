@@ -227,22 +227,24 @@ class Planner:
     def _plan_ends(self, plan: Plan, backlog: deque[Message]) -> list[Message]:
         """Plan every end that waits; return the other messages."""
         others: list[Message] = []
+        now = self._stamp_now()
         for message in backlog:
             if type(message) is Finished:
-                self._plan_end(plan, message.attempt)
+                self._plan_end(plan, message.attempt, now)
             else:
                 others.append(message)
         backlog.clear()
         return others
 
-    def _plan_end(self, plan: Plan, attempt: Attempt) -> None:
+    def _plan_end(self, plan: Plan, attempt: Attempt, now: int) -> None:
         ended = attempt.ended
         assert ended is not None, "a body reports its end before it says that it has one"
         claimed = attempt.claimed
-        sum_up_warnings(attempt)
+        if attempt.warnings_dropped:
+            sum_up_warnings(attempt)
         if attempt.has_news:
             self._plan_changed(plan, attempt, last=True)
-        decision = after_attempt(attempt.known(), ended, self._stamp_now(), self._random)
+        decision = after_attempt(attempt.known(), ended, now, self._random)
         if type(decision) is Finish:
             plan.finishes.append(decision)
             plan.finished.append(attempt)
