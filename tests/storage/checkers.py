@@ -64,12 +64,12 @@ class Folded:
     stop_reason: Reason | None = None
     fence: int = 0
     created_at: int | None = None
-    ready_at: int | None = None
+    ready_stamps: set[int] = field(default_factory=set[int])
+    """What `ready_at` may be: a requeue either keeps the old one or takes its own stamp."""
     first_ready_at: int | None = None
     started_at: int | None = None
     attempt_started_at: int | None = None
     completed_at: int | None = None
-    requeued_at: int | None = None
     warnings: int = 0
     ends: int = 0
     history: list[Event] = field(default_factory=list[Event])
@@ -146,9 +146,8 @@ def fold_move(job: Folded, event: Event, status: Status) -> None:
 def fold_entry(job: Folded, event: Event) -> None:
     """Apply an entry to `pending`."""
     if event.type in READY:
-        job.ready_at = event.at
-    else:
-        job.requeued_at = event.at
+        job.ready_stamps.clear()
+    job.ready_stamps.add(event.at)
     job.first_ready_at = job.first_ready_at or event.at
 
 
@@ -204,7 +203,7 @@ def check_times(rows: Rows, folded: Mapping[int, Folded]) -> None:
         told = (job.created_at, job.started_at, job.attempt_started_at)
         kept = (row.created_at, row.started_at, row.attempt_started_at)
         ensure("I5 stamps are those of the events", told == kept, told, kept, row)
-        ready = {job.ready_at, job.requeued_at} if job.requeued_at else {job.ready_at}
+        ready: set[int | None] = {*job.ready_stamps} or {None}
         ensure("I5 ready_at is the last ready event's", row.ready_at in ready, ready, row)
         if row.ready_at is not None:
             ensure("I4 created before ready", row.created_at <= row.ready_at, row)

@@ -30,7 +30,7 @@ from overseen_storage.groups import (
     RequestCancel,
     Submission,
 )
-from overseen_storage.lifecycle import EventType, Held, Reason, Status
+from overseen_storage.lifecycle import LIVE, WAITING, EventType, Held, Reason, Status
 from overseen_storage.records import Progress
 
 Item = TypeVar("Item")
@@ -40,6 +40,7 @@ WAIT_US = 1_000 * SECOND
 JUMP_US = 2_000 * SECOND
 QUEUES = ("main", "other")
 KNOWN = frozenset({"work"})
+RUNNING = frozenset({Status.RUNNING})
 
 ORDER = (
     *("jump", "submit", "note", "finish", "put_back", "request_cancel", "mark", "cancel"),
@@ -93,9 +94,11 @@ class Drafting:
             if name in verbs:
                 verbs[name](pick, variant)
 
-    def pick(self, number: int) -> tuple[int, ModelJob | None]:
-        """One of the jobs, or one that does not exist."""
-        ids = [*sorted(self.model.jobs, reverse=True)[:12], self.model.last_id + 9]
+    def pick(self, number: int, fitting: frozenset[Status]) -> tuple[int, ModelJob | None]:
+        """Mostly a job that the move fits; else any, or one that does not exist."""
+        jobs = sorted(self.model.jobs.values(), key=lambda job: -job.id)
+        some = [job.id for job in jobs if number % 4 and job.status in fitting]
+        ids = some or [*[job.id for job in jobs[:12]], self.model.last_id + 9]
         job_id = ids[number % len(ids)]
         return job_id, self.model.jobs.get(job_id)
 
@@ -153,7 +156,7 @@ class Drafting:
                 return [new_job(queue=queue, priority=pick % 3 - 1), new_job(queue=queue)]
 
     def finish(self, pick: int, variant: int) -> None:
-        job_id, job = self.pick(pick)
+        job_id, job = self.pick(pick, LIVE)
         status = (Status.COMPLETED, Status.COMPLETED, Status.FAILED, Status.CANCELLED)[variant % 4]
         item = Finish(
             job_id,
@@ -166,7 +169,7 @@ class Drafting:
         self.add("finish", job_id, item, self.finishes, self.model.finish)
 
     def put_back(self, pick: int, variant: int) -> None:
-        job_id, job = self.pick(pick)
+        job_id, job = self.pick(pick, RUNNING)
         fence, later = self.fence_of(job, variant), self.later(pick)
         item = (
             PutBack(job_id, fence, Status.RETRYING, Reason.ERROR, due_at=later, failures=1),
@@ -178,23 +181,23 @@ class Drafting:
         self.add("put_back", job_id, item, self.put_backs, self.model.put_back)
 
     def request_cancel(self, pick: int, variant: int) -> None:
-        job_id, job = self.pick(pick)
+        job_id, job = self.pick(pick, RUNNING)
         item = RequestCancel(job_id, self.fence_of(job, variant))
         self.add("request_cancel", job_id, item, self.cancel_requests, self.model.request_cancel)
 
     def mark(self, pick: int, variant: int) -> None:
-        job_id, job = self.pick(pick)
+        job_id, job = self.pick(pick, RUNNING)
         reason = (Reason.TIMEOUT, Reason.SILENT)[variant % 2]
         item = MarkStopping(job_id, self.fence_of(job, variant), reason)
         self.add("mark", job_id, item, self.stoppings, self.model.mark)
 
     def cancel(self, pick: int, variant: int) -> None:
-        job_id, _ = self.pick(pick)
+        job_id, _ = self.pick(pick, WAITING)
         item = CancelWaiting(job_id, (Reason.REQUESTED, Reason.BATCH_POLICY)[variant % 2])
         self.add("cancel", job_id, item, self.cancels, self.model.cancel)
 
     def change(self, pick: int, variant: int) -> None:
-        job_id, job = self.pick(pick)
+        job_id, job = self.pick(pick, WAITING)
         item = (
             ChangeWaiting(job_id, promote=True),
             ChangeWaiting(job_id, priority=pick % 5),
@@ -224,7 +227,7 @@ class Drafting:
             self.model.expire(self.expired)
 
     def note(self, pick: int, variant: int) -> None:
-        job_id, job = self.pick(pick)
+        job_id, job = self.pick(pick, LIVE)
         fence = self.fence_of(job, variant)
         item = (
             Note(EventType.WARNING, job_id=job_id, fence=fence, data="{}"),

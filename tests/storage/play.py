@@ -6,7 +6,7 @@ from collections import Counter
 from itertools import count
 
 from tests.storage.checkers import check_everything, check_prefix, check_successor
-from tests.storage.drafting import JUMP_US, Drafting, Operation
+from tests.storage.drafting import JUMP_US, QUEUES, Drafting, Operation
 from tests.storage.driving import Place, Writer
 from tests.storage.model import Model, Told
 
@@ -166,9 +166,16 @@ class Play:
         ]
         assert done.held == len(parked)
         self.model.hold(parked, draft.kinds if draft.kinds is not None else frozenset())
-        chosen = self.model.claimable(draft.claims, draft.kinds)[: draft.claim_limit]
-        if parked:  # parking uses up attempts at claiming: fewer may start, never others
-            chosen = chosen[: len(done.claimed)]
+        ready = self.model.claimable(draft.claims, draft.kinds)
+        chosen = ready[: draft.claim_limit]
+        if parked and len(parked) >= draft.claim_limit:
+            # No stamps were left to park more: a queue whose front is still unknown kinds gives
+            # less than it could. What starts is still in order, over all and within its queue.
+            started = {one.id for one in done.claimed}
+            chosen = [job for job in ready if job.id in started]
+            for queue in QUEUES:
+                flags = [job.id in started for job in ready if job.queue == queue]
+                assert flags == sorted(flags, reverse=True)
         assert [one.id for one in done.claimed] == [job.id for job in chosen]
         for job in chosen:
             self.model.start(job)

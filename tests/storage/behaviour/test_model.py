@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.storage.drafting import ORDER, Operation
@@ -12,13 +13,18 @@ from tests.storage.play import BETWEEN, Play
 
 OFTEN = ("submit", "submit", "submit", "claim", "claim", "finish", "put_back", "request_cancel")
 
-operations = st.tuples(st.sampled_from([*ORDER, *OFTEN]), st.integers(0, 12), st.integers(0, 59))
-groups = st.lists(operations, min_size=1, max_size=8)
-histories = st.lists(st.one_of(groups, groups, groups, st.sampled_from(BETWEEN)), max_size=12)
+operations = st.tuples(
+    st.sampled_from([*ORDER, *OFTEN]), st.integers(0, 1_000), st.integers(0, 1_000)
+)
+groups = st.lists(operations, min_size=4, max_size=14)
+histories = st.lists(
+    st.one_of(groups, groups, groups, groups, st.sampled_from(BETWEEN)), min_size=8, max_size=24
+)
 
 
+@pytest.mark.timeout(600)  # some seconds when it passes; making a failure small takes minutes
 @settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     derandomize=True,  # the same histories in every run; the simulation looks for new ones
     database=None,
