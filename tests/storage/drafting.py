@@ -241,6 +241,7 @@ class Drafting:
     def claim(self, pick: int, variant: int) -> None:
         if self.claims:
             return
-        self.claims = [ClaimFrom(queue, 1 + pick % 3) for queue in QUEUES]
+        queues = QUEUES if variant % 7 < 4 else QUEUES[:1]  # stores may have a shorter way for one
+        self.claims = [ClaimFrom(queue, 1 + pick % 3) for queue in queues]
         self.claim_limit = 1 + variant % 5
         self.kinds = None if variant % 3 else KNOWN
