@@ -33,7 +33,7 @@ from overseen.messages import (
 from overseen.option_checks import check_text
 from overseen.outcome import Answer, Outcome
 from overseen.recent import End
-from overseen.submitting import Prepared, again, prepare
+from overseen.submitting import Prepared, again, prepare, size_bytes
 from overseen_actors.errors import MailboxClosed
 from overseen_storage.errors import StoreUnavailable
 from overseen_storage.groups import ChangeWaiting, JobQuery, Note, SetQueue, Submission
@@ -84,7 +84,7 @@ class Asking:
         job = again(record)
         note = Note(EventType.RETRIED, job_id, batch_id=record.batch_id, cause=Cause.OPERATOR)
         handles: list[Handle[Any]] = await self._submit(
-            Prepared([job], len(job.arguments)), Cause.OPERATOR, [note]
+            Prepared([job], size_bytes(job.arguments)), Cause.OPERATOR, [note]
         )
         return handles[0]
 

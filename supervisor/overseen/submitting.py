@@ -16,7 +16,7 @@ from overseen_storage.groups import NewJob
 from overseen_storage.lifecycle import Status
 from overseen_storage.records import JobRecord
 
-__all__ = ["Prepared", "again", "prepare"]
+__all__ = ["Prepared", "again", "prepare", "size_bytes"]
 
 CALLS_MAX: Final = 10_000
 BYTES_MAX: Final = 64 << 20
@@ -46,11 +46,16 @@ def prepare(
     size = 0
     for call in calls:
         job = _row(call, registry, settings, stamper, clock, parent_id)
-        size += len(job.arguments)
+        size += size_bytes(job.arguments)
         jobs.append(job)
         if len(jobs) > CALLS_MAX or size > BYTES_MAX:
             raise TooManyCalls(calls=len(jobs), calls_max=CALLS_MAX, size=size, size_max=BYTES_MAX)
     return Prepared(jobs, size)
+
+
+def size_bytes(text: str) -> int:
+    """Return the bytes of a text as it is stored."""
+    return len(text) if text.isascii() else len(text.encode())
 
 
 def _row(

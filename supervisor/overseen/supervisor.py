@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeAlias, TypeVar, over
 from overseen.asking import Asking
 from overseen.counters import Figures
 from overseen.durations import Duration, microseconds, seconds
-from overseen.errors import NotStarted, StillRunning, SupervisorStopped, WrongLoop
+from overseen.errors import InvalidOption, NotStarted, StillRunning, SupervisorStopped, WrongLoop
 from overseen.feed import Which
 from overseen.handle import Handle
 from overseen.hooks import Hook, Hooks
@@ -255,6 +255,10 @@ class Supervisor:
         """Give a waiting job another priority, or another due time. Raises `WrongStatus`,
         `JobNotFound`, `InvalidOption`."""
         asking = self._asking()
+        if delay is not None and at is not None:
+            raise InvalidOption("at", at, "given without `delay`: say one of them")
+        if priority is None and delay is None and at is None:
+            raise InvalidOption("change", None, "told what to change: `priority`, `delay` or `at`")
         due_at = None
         if delay is not None:
             due_at = asking.running.stamper.now() + microseconds(delay, name="delay")
