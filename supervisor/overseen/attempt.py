@@ -50,6 +50,7 @@ class Attempt:
     """
 
     __slots__ = (
+        "began_at",
         "body_deadline",
         "cancel_cause",
         "cancel_reason",
@@ -101,7 +102,7 @@ class Attempt:
         self.body_deadline = None if timeout_us is None else now + timeout_us / 1e6
         """Loop time at which the run timeout is reached."""
         self.heartbeat_seconds = None if heartbeat_us is None else heartbeat_us / 1e6
-        self.last_beat = now
+        self.began_at = self.last_beat = now
         """Loop time of the last sign of life."""
         self.look_at: float | None = None
         """Loop time at which the watch looks at it next."""

@@ -101,6 +101,9 @@ class Tick(msgspec.Struct, eq=False, frozen=True):
 
     late_seconds: float = 0.0
     """How late the timer behind it fired: the loop, or the machine, stood still for that long."""
+    look: bool = False
+    """A moment of the watch has come. Only then are attempts judged: after a stall of the loop
+    other messages come first, and nobody knows yet for how long it stood still."""
     due: bool = False
     """Something may have become due."""
     expire: bool = False

@@ -350,7 +350,7 @@ class Planner:
         now = self._loop_now()
         if tick.late_seconds:
             self._watch.give_back(tick.late_seconds, self._live, now)
-        for attempt, verdict in self._watch.take_due(now):
+        for attempt, verdict in self._watch.take_due(now) if tick.look else ():
             claimed = attempt.claimed
             match verdict:
                 case Verdict.TIMEOUT | Verdict.SILENT:
@@ -391,7 +391,8 @@ def _note(
 
 def _both(first: Tick, second: Tick) -> Tick:
     return Tick(
-        max(first.late_seconds, second.late_seconds),
+        first.late_seconds + second.late_seconds,
+        first.look or second.look,
         first.due or second.due,
         first.expire or second.expire,
     )

@@ -256,6 +256,7 @@ class Running:
         keeper.start("scribe", self.scribe.run)
         keeper.start("supervisor", lambda: self._supervisor_actor().run(), Restart.TRANSIENT)
         keeper.start("watchdog", watchdog.run)
+        keeper.start("sweeper", watchdog.run_sweeps)
         keeper.start("scheduler", scheduler.run)
         if self._hooks:
             self._hook_caller = HookCaller(self._hooks, self.feed, self.counters, self.log)
@@ -406,6 +407,8 @@ class Running:
 
     def _note_restart(self, restarted: Restarted) -> None:
         self.counters.restarts += 1
+        self._watch_alarm.ring()  # what it was told may have been lost with it
+        self._times_alarm.ring()
         self.log.error(
             "actor.restarted",
             actor=restarted.child,

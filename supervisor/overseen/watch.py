@@ -5,8 +5,8 @@ touch the heap: when the time comes, the attempt is looked at, found to have bea
 again under its next deadline. So a heartbeat costs one store of a float.
 
 Looking is not judging by a timer: a timer only makes the supervisor look after it has drained its
-mailbox. After a stall of the loop all timers are late together with the beats they guard; a look
-that comes late by more than `STALL_SECONDS` therefore first gives every attempt the time back.
+mailbox. After a stall of the loop all timers are late together with the beats they guard; a timer
+that is late by more than `STALL_SECONDS` therefore first gives every attempt the time back.
 """
 
 from __future__ import annotations
@@ -122,7 +122,10 @@ class Watch:
 
     def give_back(self, late_seconds: float, live: Iterable[Attempt], now: float) -> None:
         """Nobody could give a sign of life for so long: extend what is measured."""
+        stalled_since = now - late_seconds
         for attempt in live:
+            if attempt.began_at > stalled_since:
+                continue
             attempt.last_beat = now
             if attempt.body_deadline is not None:
                 attempt.body_deadline += late_seconds

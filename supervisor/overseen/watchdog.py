@@ -27,6 +27,8 @@ __all__ = ["Watchdog"]
 
 PROBE_SECONDS: Final = 1.0
 """Distance of the questions to a store that does not work."""
+WAKE_SECONDS_MAX: Final = 30.0
+"""The watchdog sleeps no longer than this: it also notices when the store works no more."""
 PRUNE_JOBS: Final = 500
 """Jobs pruned in one transaction: small, so that nobody waits long behind it."""
 
@@ -62,25 +64,41 @@ class Watchdog:
     async def run(self) -> None:
         """Look, sleep until the next moment, look again."""
         loop = asyncio.get_running_loop()
-        next_sweep = loop.time()
         asked_about: float | None = None
         while True:
-            if loop.time() >= next_sweep:
-                next_sweep = loop.time() + self._settings.sweep_interval
-                await self._sweep()
-            next_look = self._watch.next_at
-            if next_look == asked_about:
-                next_look = None  # the supervisor was told; it rings when it has looked
-            moments = [next_sweep] if next_look is None else [next_sweep, next_look]
-            if self._committing.degraded:
-                moments.append(loop.time() + PROBE_SECONDS)
-            moment = min(moments)
-            if await self._alarm.sleep_until(moment):
+            look_at = self._watch.next_at
+            if look_at == asked_about:
+                look_at = None  # the supervisor was told; it rings when it has looked
+            wake_at = self._wake_at(loop.time(), look_at)
+            rung = await self._alarm.sleep_until(wake_at)
+            now = loop.time()
+            if rung:
                 asked_about = None
-                continue
-            late = loop.time() - moment
-            asked_about = next_look if moment == next_look else None
-            self._post(Tick(late if late > STALL_SECONDS else 0.0))
+            if now - wake_at > STALL_SECONDS:
+                # Give the time back now and look at the next wake: one stall may follow another.
+                self._post(Tick(now - wake_at))
+            elif not rung and look_at is not None and now >= look_at:
+                asked_about = look_at
+                self._post(Tick(look=True))
+            elif self._committing.degraded:
+                self._post(Tick())
+
+    def _wake_at(self, now: float, look_at: float | None) -> float:
+        """Return when to wake: at the next look, and on the way there now and then, each time
+        after an eighth of what is left. So a stall is noticed whenever it comes, up to an eighth of
+        the time that an attempt had left."""
+        longest = PROBE_SECONDS if self._committing.degraded else WAKE_SECONDS_MAX
+        if look_at is None:
+            return now + longest
+        step = min(max((look_at - now) / 8, STALL_SECONDS), longest)
+        return max(min(now + step, look_at), now)
+
+    async def run_sweeps(self) -> None:
+        """Look at the whole state, again and again. An actor of its own: pruning may take long,
+        and nobody's deadline shall wait for it."""
+        while True:
+            await self._sweep()
+            await asyncio.sleep(self._settings.sweep_interval)
 
     async def _sweep(self) -> None:
         self._post(Tick(due=True, expire=True))

@@ -237,14 +237,20 @@ class Door:
 
     async def read(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Run `function` with the connection that reads."""
-        session = self.session
-        if self._opening.locked():  # the connections are being renewed: that takes a moment
-            async with self._opening:
-                session = self.session
-        try:
-            return await _run(self._links_of(session).reader, function, session)
-        except sqlite3.Error as error:
-            raise translate_running(error, session.path) from error
+        while True:
+            session = self.session
+            if self._opening.locked():  # the connections are being renewed: that takes a moment
+                async with self._opening:
+                    session = self.session
+            links = self._links_of(session)
+            try:
+                return await _run(links.reader, function, session)
+            except StoreUnavailable:
+                if self._links is links:
+                    raise
+                # They were renewed while this waited for its turn: a read can simply go again.
+            except sqlite3.Error as error:
+                raise translate_running(error, session.path) from error
 
     async def _clear(self, session: Session) -> None:
         async with self._opening:
