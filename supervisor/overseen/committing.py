@@ -49,6 +49,7 @@ class Committing:
         self._log = log
         self._on_degraded = on_degraded
         self._under_way: asyncio.Task[None] | None = None
+        self._plan_under_way: Plan | None = None
         self._untold: Done | None = None
         """Committed and accounted for, but the world was not told yet."""
         self.trouble: StoreError | None = None
@@ -67,9 +68,11 @@ class Committing:
         and bodies of one group cost the loop about as long as the next one costs the store.
         """
         group = plan.group(self._stamper.take, scope)
+        self._plan_under_way = plan
         self._under_way = asyncio.get_running_loop().create_task(
             self._commit(plan, group), name="overseen commit"
         )
+        self._under_way.add_done_callback(self._over)
         await asyncio.sleep(0)  # the store is at work from here on
         self.tell()
         await asyncio.shield(self._under_way)
@@ -84,6 +87,15 @@ class Committing:
         except BaseException:
             self._effects.break_off(done.plan, OutcomeUnknown(_FAILED))
             raise
+
+    def _over(self, _: object) -> None:
+        self._plan_under_way = None
+
+    def leave(self) -> None:
+        """The stop is over. If the store has not answered by now, the callers are told so."""
+        if self._plan_under_way is not None:
+            text = "the store does not answer, so it is not known what is stored"
+            self._effects.refuse_all(self._plan_under_way, OutcomeUnknown(text))
 
     def without_writing(self, plan: Plan) -> None:
         """Apply a plan that has nothing for the store."""

@@ -18,7 +18,7 @@ class Live:
         self._attempts: dict[int, Attempt] = {}
         self.stuck = 0
         """How many of them are in quarantine: they ignore their cancellation, hold no slot."""
-        self._idle_waiters: list[asyncio.Future[None]] = []
+        self._waiters: list[asyncio.Future[None]] = []
 
     def __len__(self) -> int:
         return len(self._attempts)
@@ -39,13 +39,13 @@ class Live:
         if self._attempts.pop(attempt.claimed.id, None) is not None and attempt.stuck:
             self.stuck -= 1
         attempt.drop_timers()
-        self._tell_if_idle()
+        self._tell_waiters()
 
     def quarantine(self, attempt: Attempt) -> None:
         """It ignores its cancellation past its grace."""
         attempt.stuck = True
         self.stuck += 1
-        self._tell_if_idle()
+        self._tell_waiters()
 
     @property
     def idle(self) -> bool:
@@ -55,13 +55,21 @@ class Live:
     async def wait_idle(self) -> None:
         """Return as soon as nothing runs but, perhaps, stuck bodies."""
         while not self.idle:
-            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._idle_waiters.append(waiter)
-            await waiter
+            await self._news()
 
-    def _tell_if_idle(self) -> None:
-        if self._idle_waiters and self.idle:
-            waiters, self._idle_waiters = self._idle_waiters, []
+    async def wait_written(self) -> None:
+        """Return as soon as every end that was reported is on disk."""
+        while any(attempt.ended is not None for attempt in self):
+            await self._news()
+
+    async def _news(self) -> None:
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        await waiter
+
+    def _tell_waiters(self) -> None:
+        if self._waiters:
+            waiters, self._waiters = self._waiters, []
             for waiter in waiters:
                 if not waiter.done():
                     waiter.set_result(None)

@@ -34,7 +34,7 @@ from overseen.registry import Registry
 from overseen.scheduler import Scheduler
 from overseen.scribe import Scribe
 from overseen.settings import Settings
-from overseen.stopping import StopReport, drain, interrupt, within
+from overseen.stopping import StopReport, abandon, drain, interrupt, within
 from overseen.supervising import SupervisorActor
 from overseen.watch import Watch
 from overseen.watchdog import Watchdog
@@ -43,6 +43,7 @@ from overseen_actors.clock import Clock, Stamper
 from overseen_actors.errors import ActorError
 from overseen_actors.mailbox import Mailbox
 from overseen_actors.restart import Keeper, Restart, Restarted
+from overseen_storage.errors import StoreError
 from overseen_storage.groups import JobQuery
 from overseen_storage.lifecycle import Status
 from overseen_storage.records import JobRecord
@@ -79,6 +80,9 @@ class Running:
         submit_child: Callable[[int, Call[Any]], Any],
     ) -> None:
         self.loop = asyncio.get_running_loop()
+        self.opened: asyncio.Future[None] = self.loop.create_future()
+        """Done once it is open, or has the reason why it could not be opened."""
+        self.opened.add_done_callback(_look_at)
         self.settings = settings
         self.registry = registry
         self.store = store
@@ -106,6 +110,8 @@ class Running:
         self._supervisor_lives = 0
         self._stop_asked = asyncio.Event()
         self._hurry = asyncio.Event()
+        self._answers = True
+        """The store has answered, so far, within the time a stop gives it."""
         self._closed = False
         self._no_more_ends = False
         self._kinds = registry.kinds
@@ -118,19 +124,20 @@ class Running:
 
     # Life.
 
-    async def live_through(self, started: asyncio.Future[None]) -> StopReport:
-        """Open, run until `ask_to_stop`, stop, close. `started` is done once it is open, or has
-        the reason why it could not be opened."""
+    async def live_through(self) -> StopReport:
+        """Open, run until `ask_to_stop`, stop, close. `opened` is done once it is open, or has the
+        reason why it could not be opened."""
         try:
             await self._open()
         except BaseException as error:
-            await self.store.close(at=None)
-            if not started.done():
-                started.set_exception(error)
-                return self._report
-            raise
+            await self._close_store(at=None)
+            if self.opened.done() or not isinstance(error, Exception):
+                self.opened.cancel()
+                raise
+            self.opened.set_exception(error)
+            return self._report
         try:
-            return await self._run(started)
+            await self._run()
         except ActorError as error:
             self.failure = SupervisorFailed(f"the supervisor gave up: {error}")
             self.failure.__cause__ = error
@@ -138,6 +145,7 @@ class Running:
             raise self.failure from error
         finally:
             await self._close()
+        return self._report
 
     def ask_to_stop(self) -> None:
         """Begin to stop; `live_through` returns when that is done."""
@@ -220,17 +228,15 @@ class Running:
             progress_interval=self.settings.progress_interval,
         )
 
-    async def _run(self, started: asyncio.Future[None]) -> StopReport:
+    async def _run(self) -> None:
         async with Keeper(on_restart=self._note_restart) as keeper:
             self._start_actors(keeper)
             self.mailbox.post(Tick())
-            if not started.done():
-                started.set_result(None)
+            if not self.opened.done():
+                self.opened.set_result(None)
             self.log.info("supervisor.started", epoch=self.epoch, store=self.store.location)
             await self._stop_asked.wait()
-            self._report = await self._stop()
-            await keeper.stop()
-        return self._report
+            await self._stop(keeper)
 
     def _start_actors(self, keeper: Keeper) -> None:
         watchdog = Watchdog(
@@ -278,29 +284,36 @@ class Running:
             again=self._supervisor_lives > 1,
         )
 
-    async def _stop(self) -> StopReport:
+    async def _stop(self, keeper: Keeper) -> None:
         begun = self.loop.time()
         self.quiet = True
+        await self._settle()  # a group on its way may start bodies
         drained = await drain(self.live, self.settings.drain_timeout, self._hurry)
         interrupted = await interrupt(self.live, self.watch, self.settings.cancel_timeout)
-        left = list(self.live)
-        self.bodies.survivors = [attempt for attempt in left if attempt.ended is None]
-        unwritten = [attempt for attempt in left if attempt.ended is not None]
-        await within(CLOSE_SECONDS, self.committing.settle())
-        self.committing.tell()
+        if self._answers and not self.committing.degraded:
+            await within(CLOSE_SECONDS, self.live.wait_written())
+        await self._settle()
         self._no_more_ends = True
         self.feed.close()
         self.recent.wake_all()
         await within(CLOSE_SECONDS, self._last_words())
-        report = StopReport(
+        await keeper.stop()
+        await self._end_mailbox()
+        unwritten = [attempt for attempt in self.live if attempt.ended is not None]
+        self._report = StopReport(
             drained=drained,
             interrupted=interrupted,
             stuck=tuple(attempt.claimed.id for attempt in self.bodies.survivors),
             unwritten=tuple(attempt.claimed.id for attempt in unwritten),
             seconds=self.loop.time() - begun,
         )
-        self.log.info("supervisor.stopped", **_fields(report))
-        return report
+        self.log.info("supervisor.stopped", **_fields(self._report))
+
+    async def _settle(self) -> None:
+        """Wait for the group under way, and tell the world of it."""
+        if self._answers:
+            self._answers = await within(CLOSE_SECONDS, self.committing.settle())
+        self.committing.tell()
 
     async def _last_words(self) -> None:
         """Log lines to the disk, the last events to hooks and to whoever reads along."""
@@ -309,25 +322,53 @@ class Running:
             await self._hook_caller.done.wait()
         await self.feed.drained()
 
-    async def _close(self) -> None:
-        """Whatever happened: nobody waits for ever, nothing is left open."""
+    async def _end_mailbox(self) -> None:
+        """From here on nothing is taken and nothing is written: who lives now is a survivor."""
         self._closed = self._no_more_ends = True
         self.mailbox.close()
+        await self._settle()
+        self.bodies.survivors = [
+            attempt
+            for attempt in self.live
+            if attempt.ended is None and attempt.task is not None and not attempt.task.done()
+        ]
+
+    async def _close(self) -> None:
+        """Whatever happened: nobody waits for ever, nothing is left open."""
+        if not self._closed:  # it failed, or was cancelled from outside
+            await self._settle()
+            await abandon(self.live, self.settings.cancel_timeout)
+            await self._end_mailbox()
         self.feed.close()
-        await within(CLOSE_SECONDS, self.committing.settle())
-        self.committing.tell()
+        self.committing.leave()
+        self._refuse_the_rest()
+        self.recent.wake_all()
+        self.bodies.when_all_ended(self.store.release_owner)
+        # An epoch that leaves a row live did not end well, whatever the cause.
+        at = None if self.failure or len(self.live) else self.stamper.take()
+        await self._close_store(at=at, keep_owner=bool(self.bodies.survivors))
+        self.bodies.close()
+
+    def _refuse_the_rest(self) -> None:
         refused = self.failure or SupervisorStopped("the request came too late")
-        for message in (*self.backlog, *self.mailbox.drain()):
+        unfinished = self._planner.take_unfinished()
+        if unfinished is not None:
+            self.committing.give_up(unfinished)
+        in_hand = self._planner.take_unanswered(self.backlog)
+        for message in (*in_hand, *self.backlog, *self.mailbox.drain()):
             reply: asyncio.Future[Any] | None = getattr(message, "reply", None)
             if reply is not None and not reply.done():
                 reply.set_exception(refused)
-        self.recent.wake_all()
-        keep = bool(self.bodies.survivors)
-        # An epoch that leaves a row live did not end well, whatever the cause.
-        at = None if self.failure or len(self.live) else self.stamper.take()
-        self.bodies.when_all_ended(self.store.release_owner)
-        await within(CLOSE_SECONDS, self.store.close(at=at, keep_owner=keep))
-        self.bodies.close()
+
+    async def _close_store(self, *, at: int | None, keep_owner: bool = False) -> None:
+        """A disk that fails now cannot take the report away; the next start looks at the rows."""
+        try:
+            closed = await within(CLOSE_SECONDS, self.store.close(at=at, keep_owner=keep_owner))
+        except StoreError as error:
+            self.log.error("store.close_failed", error=str(error), error_type=type(error).__name__)
+        else:
+            if not closed:
+                self.log.error("store.close_failed", error="the store does not answer")
 
     # What the parts ask of the root.
 
@@ -415,6 +456,12 @@ class Running:
             error=repr(restarted.error),
             exc_info=restarted.error,
         )
+
+
+def _look_at(opened: asyncio.Future[None]) -> None:
+    """Also if nobody waits for it any more."""
+    if not opened.cancelled():
+        opened.exception()
 
 
 def _fields(report: StopReport) -> Mapping[str, object]:

@@ -7,7 +7,8 @@ report: bodies that ignore their cancellation, and results that a failing store 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Coroutine
+from typing import Any, Final
 
 import msgspec
 
@@ -15,7 +16,10 @@ from overseen.attempt import Attempt
 from overseen.live import Live
 from overseen.watch import Watch
 
-__all__ = ["StopReport", "drain", "interrupt", "within"]
+__all__ = ["StopReport", "abandon", "drain", "interrupt", "within"]
+
+OBEY_SECONDS: Final = 0.5
+"""How long something that was given up may take to end in order."""
 
 
 class StopReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,11 +75,37 @@ async def interrupt(live: Live, watch: Watch, seconds: float) -> int:
     return sum(live.get(attempt.claimed.id) is not attempt for attempt in told)
 
 
-async def within(seconds: float, waiting: Awaitable[object]) -> bool:
-    """Wait for `waiting`, at most so long (by the loop's time); whether it came to its end."""
+async def abandon(live: Live, seconds: float) -> None:
+    """Nobody writes ends any more: tell every body to stop, and wait for them at most so long."""
+    tasks = [attempt.task for attempt in live if attempt.task is not None]
+    for attempt in live:
+        attempt.interrupted = True
+        attempt.deliver_cancellation()
+    if tasks:
+        await asyncio.wait(tasks, timeout=seconds)
+
+
+async def within(seconds: float, waiting: Coroutine[Any, Any, object]) -> bool:
+    """Wait for `waiting`, at most so long (by the loop's time); whether it came to its end.
+
+    After its time it is cancelled and left to itself: something that waits for a disk which does
+    not answer cannot even be cancelled in order.
+    """
+    task = asyncio.get_running_loop().create_task(waiting)
     try:
-        async with asyncio.timeout(seconds):
-            await waiting
-    except TimeoutError:
-        return False
-    return True
+        await asyncio.wait([task], timeout=seconds)
+        if task.done():
+            task.result()
+            return True
+    except asyncio.CancelledError:
+        task.cancel()
+        raise
+    task.cancel()
+    await asyncio.wait([task], timeout=OBEY_SECONDS)
+    task.add_done_callback(_look_at)
+    return False
+
+
+def _look_at(task: asyncio.Task[object]) -> None:
+    if not task.cancelled():
+        task.exception()

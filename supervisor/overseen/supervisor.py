@@ -129,6 +129,7 @@ class Supervisor:
         Raises `DatabaseRefused` in its several forms, `StoreUnavailable`, and `StillRunning`.
         """
         if self._running is not None:
+            await asyncio.shield(self._running.opened)
             return
         if self._last is not None and self._last.survivors:
             raise StillRunning([attempt.claimed.id for attempt in self._last.survivors])
@@ -143,19 +144,19 @@ class Supervisor:
             log=self._logger or library_logger(),
             submit_child=self._submit_child,
         )
-        started: asyncio.Future[None] = running.loop.create_future()
-        started.add_done_callback(_look_at)  # also if nobody waits for it any more
         self._thread = threading.get_ident()
         self._running = running
-        self._main = running.loop.create_task(
-            running.live_through(started), name="overseen supervisor"
-        )
+        main = running.loop.create_task(running.live_through(), name="overseen supervisor")
+        self._main = main
         try:
-            await asyncio.shield(started)
+            await asyncio.shield(running.opened)
         except BaseException:
-            self._running = None
+            if not running.opened.done():
+                main.cancel()  # while it opens
             running.hurry()
-            await asyncio.wait([self._main])
+            await asyncio.wait([main])
+            if self._running is running:
+                self._running = self._main = None
             raise
 
     async def stop(self) -> StopReport:
@@ -175,7 +176,8 @@ class Supervisor:
             except asyncio.CancelledError as error:
                 running.hurry()
                 cancelled = error
-        self._running, self._last, self._main = None, running, None
+        if self._main is main:  # else another waiter was first, and may have started again
+            self._running, self._last, self._main = None, running, None
         self.report = main.result()
         if cancelled is not None:
             raise cancelled
@@ -407,6 +409,8 @@ class Supervisor:
         running = self._running
         if running is None:
             raise NotStarted if self._last is None else SupervisorStopped()
+        if not running.opened.done():
+            raise NotStarted
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -433,8 +437,3 @@ class Supervisor:
             synchronous=self.settings.synchronous,
             owner_wait_seconds=self.settings.owner_wait,
         )
-
-
-def _look_at(started: asyncio.Future[None]) -> None:
-    if not started.cancelled():
-        started.exception()
