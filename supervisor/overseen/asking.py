@@ -32,6 +32,7 @@ from overseen.messages import (
 )
 from overseen.option_checks import check_text
 from overseen.outcome import Answer, Outcome
+from overseen.plain_text import plain_text
 from overseen.recent import End
 from overseen.submitting import Prepared, again, prepare, size_bytes
 from overseen_actors.errors import MailboxClosed
@@ -113,7 +114,9 @@ class Asking:
     ) -> Outcome[Any]:
         """Ask for an end; then wait for it, or for the news that the body is stuck."""
         running = self.running
-        data = None if reason is None else msgspec.json.encode({"message": reason}).decode()
+        data = None
+        if reason is not None:
+            data = msgspec.json.encode({"message": plain_text(reason)}).decode()
         reply: asyncio.Future[CancelAnswered] = running.loop.create_future()
         answered = await self._ask(Cancel(job_id, cause, data, reply), reply)
         if answered.status is None:
@@ -279,7 +282,8 @@ class Asking:
             answer=answer,
             attempts=end.attempts,
             reason=end.reason,
-            error=end.error,
+            # A row keeps what an earlier attempt died of; it is not how a cancelled job ended.
+            error=end.error if answer == "failed" else None,
             value=value,
             warnings=end.warnings,
         )

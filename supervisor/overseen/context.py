@@ -14,6 +14,7 @@ import msgspec
 from overseen.attempt import WARNINGS_MAX, Attempt, Mark
 from overseen.codec import decode_value, encode_value
 from overseen.errors import InvalidOption, InvalidPayload
+from overseen.plain_text import plain_text
 from overseen_storage.lifecycle import EventType, Reason
 from overseen_storage.records import LogLine, Progress
 
@@ -273,11 +274,7 @@ def _strings(text: str | None) -> Mapping[str, str]:
 
 
 def _short(text: str | None) -> str | None:
-    """Cut the text, and write out what cannot be stored: surrogates and NUL."""
-    if text is None:
-        return None
-    cut = str(text)[:LOG_CHARACTERS_MAX]
-    return cut.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+    return None if text is None else plain_text(text)
 
 
 def _number(name: str, value: object) -> float | None:

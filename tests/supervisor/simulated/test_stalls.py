@@ -113,8 +113,9 @@ async def test_a_stall_costs_no_grace(make: Make) -> None:
         handle = await supervisor.submit(cleans_up)
         await asyncio.sleep(1)
         cancelling = asyncio.create_task(handle.cancel())
-        while not (await handle.record()).status == "cancelling":
-            await asyncio.sleep(0)
+        async for event in handle.events():
+            if event.type is EventType.CANCELLING:
+                break
         virtual().stall(3600)
         outcome = await cancelling
         types = [event.type for event in await handle.history()]
