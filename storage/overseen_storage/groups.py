@@ -356,6 +356,8 @@ class Committed(msgspec.Struct, frozen=True, kw_only=True):
     claimed: list[Claimed] = []
     held: int = 0
     """How many were parked because their kind is unknown."""
+    unheld: int = 0
+    """How many `changes` released from their hold (they are among `made_due`, too)."""
     short_queues: list[str] = []
     """Queues that had fewer claimable jobs than asked for: empty until something enters them."""
 

@@ -20,7 +20,16 @@ from overseen.queues import Queues
 from overseen.recent import End
 from overseen.watch import Watch
 from overseen.workers import invalid_report
-from overseen_storage.groups import Accepted, Claimed, Committed, Finish, Missed, Note, PutBack
+from overseen_storage.groups import (
+    Accepted,
+    Claimed,
+    Committed,
+    Finish,
+    Missed,
+    Note,
+    PutBack,
+    SetQueue,
+)
 from overseen_storage.lifecycle import Cause, EventType, Status, event_after_attempt
 
 if TYPE_CHECKING:
@@ -122,9 +131,13 @@ class Accounting:
 
     def _put_backs(self, done: Done) -> None:
         plan, missed = done.plan, done.committed.missed_put_backs
+        refused = done.committed.refused.get("put_backs", {})
         for index, (back, attempt) in enumerate(zip(plan.put_backs, plan.returned, strict=True)):
             if index in missed:
                 self._end_missed(done, back, attempt, missed[index])
+                continue
+            if refused and index in refused:
+                self._end_refused(attempt, refused[index])
                 continue
             self._drop(attempt)
             self._counters.add(event_after_attempt(back.status))
@@ -220,14 +233,40 @@ class Accounting:
     def _waiting(self, done: Done) -> None:
         plan, committed = done.plan, done.committed
         for message in plan.pausing:
-            setting = message.setting
-            (self._queues.pause if setting.paused else self._queues.resume)(setting.name)
+            self._paused(message.setting)
         self._queues.enter_all(committed.made_due)
-        self._counters.add(EventType.DUE, sum(committed.made_due.values()))
+        promoted = self._changes(plan, committed)
+        due = sum(committed.made_due.values()) - promoted - committed.unheld
+        self._counters.add(EventType.DUE, due)
+        self._counters.add(EventType.HELD, committed.held)
         done.unseen.extend(committed.expired)
         self._counters.add(EventType.FAILED, len(committed.expired))
         if plan.changes or plan.make_due or plan.expire:
             done.times_changed = True
+
+    def _paused(self, setting: SetQueue) -> None:
+        if setting.paused == (setting.name in self._queues.paused):
+            return  # it is so already, the ledger says nothing
+        if setting.paused:
+            self._queues.pause(setting.name)
+            self._counters.add(EventType.QUEUE_PAUSED)
+        else:
+            self._queues.resume(setting.name)
+            self._counters.add(EventType.QUEUE_RESUMED)
+
+    def _changes(self, plan: Plan, committed: Committed) -> int:
+        """Count what operators changed; return how many jobs they promoted."""
+        promoted = 0
+        for index, change in enumerate(plan.changes):
+            if index in committed.missed_changes:
+                continue
+            if change.promote:
+                promoted += 1
+            elif not change.release_hold:
+                self._counters.add(EventType.CHANGED)
+        self._counters.add(EventType.PROMOTED, promoted)
+        self._counters.add(EventType.UNHELD, committed.unheld)
+        return promoted
 
     def _reports(self, plan: Plan, committed: Committed) -> None:
         for index, note in enumerate(plan.notes):

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from overseen_storage.lifecycle import EventType
+from overseen.recovery import Recovered
+from overseen_storage.lifecycle import FRAMES, EventType
 
 __all__ = ["Counters", "Figures"]
 
@@ -42,12 +43,20 @@ class Counters:
     """Mutable counts behind `Figures`."""
 
     def __init__(self) -> None:
-        self.events: dict[EventType, int] = dict.fromkeys(EventType, 0)
+        self.events: dict[EventType, int] = {type: 0 for type in EventType if type not in FRAMES}
         self.groups = 0
         self.wal_bytes = 0
         self.hook_errors = 0
         self.logs_dropped = 0
         self.restarts = 0
+
+    def started(self, recovered: Recovered, unheld: int) -> None:
+        """What the start itself has put on the ledger."""
+        self.add(EventType.EPOCH_STARTED)
+        self.add(EventType.REQUEUED, recovered.again)
+        self.add(EventType.FAILED, recovered.failed)
+        self.add(EventType.CANCELLED, recovered.cancelled)
+        self.add(EventType.UNHELD, unheld)
 
     def add(self, event: EventType, count: int = 1) -> None:
         """So many events of this type are on the ledger."""

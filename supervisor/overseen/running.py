@@ -175,7 +175,9 @@ class Running:
                 take_stamps=self.stamper.take,
             )
             self.log.warning("jobs.recovered", jobs=self.recovered.jobs, again=self.recovered.again)
-        await release_holds(self.store, kinds=sorted(self._kinds), take_stamps=self.stamper.take)
+        kinds, take = sorted(self._kinds), self.stamper.take
+        unheld = await release_holds(self.store, kinds=kinds, take_stamps=take)
+        self.counters.started(self.recovered, unheld)
         for queue in await self.store.queues():
             if queue.paused_at is not None:
                 self.queues.pause(queue.name)

@@ -36,20 +36,23 @@ class Changer:
         self._writer = writer
         self.entered: list[str] = []
         """The queue of each job that can be claimed now and could not before."""
+        self.unheld = 0
+        """Jobs that were released from their hold."""
 
     def apply(self, rows: Rows[ChangeWaiting]) -> dict[int, Missed]:
         """Change each; who could not be changed."""
         missed: dict[int, Missed] = {}
-        entered = list(self.entered)
+        entered, unheld = list(self.entered), self.unheld
         for index, change in enumerate(rows.items, rows.first):
             row = self._read(change.job_id)
             if row is None:
                 missed[index] = Missed(change.job_id, None)
             elif _fits(change, row):
                 self._change(change, row, entered)
+                unheld += change.release_hold and row.held is not None
             else:
                 missed[index] = Missed(row.id, row.status, row.fence, row.held)
-        self.entered = entered  # only now: a change that is refused is undone
+        self.entered, self.unheld = entered, unheld  # only now: what is refused is undone
         return missed
 
     def _read(self, job_id: int) -> Waiting | None:

@@ -110,6 +110,7 @@ class Applied:
     made_due: dict[str, int] = field(default_factory=dict[str, int])
     expired: list[int] = field(default_factory=list[int])
     due_remaining: bool = False
+    unheld: int = 0
     claimed: ClaimedText = field(default_factory=ClaimedText)
     heights: Heights = field(default_factory=lambda: Heights(0, 0, 0))
 
@@ -148,6 +149,7 @@ def apply_group(
     changer = Changer(writer)
     done.changes = writer.apply("changes", prepared.changes, changer.apply)
     _apply_time(writer, group, done)
+    done.unheld = changer.unheld
     for queue, count in Counter(changer.entered).items():
         done.made_due[queue] = done.made_due.get(queue, 0) + count
     writer.apply("queues", prepared.queues, lambda rows: set_queues(writer, rows))
@@ -188,5 +190,6 @@ def committed(done: Applied) -> Committed:
         due_remaining=done.due_remaining,
         claimed=[] if claimed.rows is None else _decode_claimed(claimed.rows),
         held=claimed.held,
+        unheld=done.unheld,
         short_queues=claimed.short_queues,
     )

@@ -168,11 +168,10 @@ async def test_events_of_a_job_end_with_an_error_when_the_supervisor_stops(make:
 
     async def one(supervisor: Supervisor, job_id: int) -> None:
         async for event in supervisor.events(job=job_id, after="start"):
-            frames.append(event)
+            frames.append(event)  # noqa: PERF401 - kept when the stream ends with an error
 
     async def everyone(supervisor: Supervisor) -> None:
-        async for event in supervisor.events(after="start"):
-            everything.append(event)
+        everything.extend([event async for event in supervisor.events(after="start")])
 
     async with make(endless, drain_timeout=1) as supervisor:
         handle = await supervisor.submit(endless)
@@ -248,10 +247,7 @@ async def test_subscribers_that_come_and_go_disturb_nobody(make_slow: Make, seed
                 await asyncio.sleep(draw.uniform(0, 0.02))
 
         async def readers() -> list[list[Event]]:
-            found: list[list[Event]] = []
-            for _ in range(12):
-                found.append(await reader())
-            return found
+            return [await reader() for _ in range(12)]
 
         async def work() -> None:
             while True:

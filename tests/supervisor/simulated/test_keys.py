@@ -208,7 +208,7 @@ async def test_keys_within_one_submit_many(supervisor: Supervisor) -> None:
         handles = await supervisor.submit_many(work.options(key="k").call(n) for n in range(3))
         assert [handle.created for handle in handles] == [True, False, False]
         assert len({handle.id for handle in handles}) == 1
+        strict = work.options(key="x", on_conflict="reject").call()
         with pytest.raises(KeyConflict):
-            calls = [work.call(), work.options(key="x", on_conflict="reject").call()]
-            await supervisor.submit_many([*calls, calls[1]])
+            await supervisor.submit_many([work.call(), strict, strict])
         assert len(await supervisor.jobs()) == 1
