@@ -48,6 +48,7 @@ class Bodies:
             result_limit=result_limit,
             report=self._report_end,
             threads=self._threads,
+            is_over=lambda: mailbox.closed,
         )
         self.survivors: list[Attempt] = []
         """Bodies that outlive the stop, because they ignore their cancellation."""

@@ -78,8 +78,10 @@ async def interrupt(live: Live, watch: Watch, seconds: float) -> int:
 async def abandon(live: Live, seconds: float) -> None:
     """Nobody writes ends any more: tell every body to stop, and wait for them at most so long."""
     tasks = [attempt.task for attempt in live if attempt.task is not None]
+    now = asyncio.get_running_loop().time()
     for attempt in live:
         attempt.interrupted = True
+        attempt.stopping_since = attempt.stopping_since or now
         attempt.deliver_cancellation()
     if tasks:
         await asyncio.wait(tasks, timeout=seconds)

@@ -31,6 +31,10 @@ MESSAGE_CHARACTERS_MAX: Final = 4_000
 TRACEBACK_CHARACTERS_MAX: Final = 16_000
 
 
+class LeftAlone(BaseException):
+    """The loop ends while a body still runs in its thread."""
+
+
 class Workers:
     """Starts workers. Their number is bounded by the slots of `Queues`, not here."""
 
@@ -42,6 +46,7 @@ class Workers:
         result_limit: int,
         report: Callable[[Attempt], None],
         threads: Callable[[], Executor],
+        is_over: Callable[[], bool],
     ) -> None:
         from structlog.contextvars import bind_contextvars  # heavy where rich is installed
 
@@ -50,6 +55,7 @@ class Workers:
         self._result_limit = result_limit
         self._report = report
         self._threads = threads
+        self._is_over = is_over
         self._bind = bind_contextvars
 
     def start(self, attempt: Attempt) -> None:
@@ -61,7 +67,10 @@ class Workers:
         if attempt.told_to_stop:
             attempt.ended = Cancelled(JobError("CancelledError", "told to stop before it began"))
         else:
-            attempt.ended = await self._run_body(attempt)
+            try:
+                attempt.ended = await self._run_body(attempt)
+            except LeftAlone:
+                return  # not ended: its row stays as it is, and the database stays owned
         self._report(attempt)
 
     async def _run_body(self, attempt: Attempt) -> Ended:
@@ -88,6 +97,8 @@ class Workers:
             return Snoozed(snooze.delay_seconds)
         except Abandon as error:
             return GaveUp(describe(error))
+        except LeftAlone:
+            raise
         except asyncio.CancelledError as error:
             return Cancelled(describe(error))
         except BaseException as error:  # whatever a body raises is its outcome, nothing else
@@ -107,7 +118,11 @@ class Workers:
     ) -> object:
         """Run a plain ``def`` in a thread, to its end: a thread cannot be interrupted, so a
         cancellation is passed on (the body sees it at its next call of the context) and the
-        worker goes on waiting. It is never called ended while its thread runs."""
+        worker goes on waiting. It is never called ended while its thread runs.
+
+        Once the supervisor has stopped, who cancels is the loop on its way out: then it must not be
+        held up, and the thread is left alone.
+        """
         call = contextvars.copy_context().run
 
         def body() -> tuple[object, BaseException | None]:
@@ -122,6 +137,8 @@ class Workers:
                 value, error = await asyncio.shield(thread)
             except asyncio.CancelledError:
                 attempt.thread_cancel = True
+                if self._is_over():
+                    raise LeftAlone from None
                 continue
             if error is not None:
                 raise error
