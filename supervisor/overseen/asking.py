@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import msgspec
-
 from overseen.codec import decode_value
 from overseen.durations import Duration, seconds
 from overseen.errors import (
@@ -32,7 +30,6 @@ from overseen.messages import (
 )
 from overseen.option_checks import check_text
 from overseen.outcome import Answer, Outcome
-from overseen.plain_text import plain_text
 from overseen.recent import End
 from overseen.submitting import Prepared, again, prepare, size_bytes
 from overseen_actors.errors import MailboxClosed
@@ -109,14 +106,10 @@ class Asking:
             for job_id, job, fresh in zip(answered.ids, jobs, created, strict=True)
         ]
 
-    async def cancel(
-        self, job_id: int, reason: str | None, wait: bool, cause: Cause
-    ) -> Outcome[Any]:
-        """Ask for an end; then wait for it, or for the news that the body is stuck."""
+    async def cancel(self, job_id: int, data: str | None, wait: bool, cause: Cause) -> Outcome[Any]:
+        """Ask for an end; then wait for it, or for the news that the body is stuck. `data` is what
+        the ledger tells of the reason."""
         running = self.running
-        data = None
-        if reason is not None:
-            data = msgspec.json.encode({"message": plain_text(reason)}).decode()
         reply: asyncio.Future[CancelAnswered] = running.loop.create_future()
         answered = await self._ask(Cancel(job_id, cause, data, reply), reply)
         if answered.status is None:

@@ -186,11 +186,13 @@ class SupervisorError(OverseenError):
 
 
 class NotStarted(SupervisorError):
-    """The supervisor was not started."""
+    """The supervisor was not started, or its start is still under way."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, starting: bool = False) -> None:
         super().__init__(
-            "the supervisor is not started: use `async with supervisor:` (or await "
+            "the supervisor is still starting: wait until supervisor.start() has returned"
+            if starting
+            else "the supervisor is not started: use `async with supervisor:` (or await "
             "supervisor.start()) around it"
         )
 

@@ -216,6 +216,9 @@ def submit_options(overrides: SubmitOverrides, base: SubmitOptions) -> SubmitOpt
 
 
 def _submit_field(name: str, value: object) -> tuple[str, object]:
+    if value is None:
+        bound = "given, or left out: then what the job itself says holds"
+        raise InvalidOption(name, value, bound, where="options()")
     match name:
         case "queue":
             return name, check_text(name, value, QUEUE_CHARACTERS_MAX)

@@ -35,7 +35,9 @@ class Retention:
     def microseconds(self, outcome: Literal["completed", "failed", "cancelled"]) -> int | None:
         """Return the time a job with this outcome is kept; None: for ever."""
         value: Duration | None = getattr(self, outcome)
-        return None if value is None else int(seconds(value, name=outcome) * 1_000_000)
+        if value is None:
+            return None
+        return int(seconds(value, name=f"retention.{outcome}") * 1_000_000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

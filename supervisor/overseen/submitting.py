@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from overseen.errors import TooManyCalls
+from overseen.face_checks import check_call
 from overseen.jobs import Call
 from overseen.registry import Registry
 from overseen.settings import Settings
@@ -45,6 +46,7 @@ def prepare(
     jobs: list[NewJob] = []
     size = 0
     for call in calls:
+        check_call(call)
         job = _row(call, registry, settings, stamper, clock, parent_id)
         size += size_bytes(job.arguments)
         jobs.append(job)

@@ -15,6 +15,20 @@ from overseen.asking import Asking
 from overseen.counters import Figures
 from overseen.durations import Duration, microseconds, seconds
 from overseen.errors import InvalidOption, NotStarted, StillRunning, SupervisorStopped, WrongLoop
+from overseen.face_checks import (
+    check_after,
+    check_calls,
+    check_database,
+    check_events,
+    check_hook,
+    check_id,
+    check_job,
+    check_jobs,
+    check_queues,
+    check_retention,
+    page_query,
+    reason_text,
+)
 from overseen.feed import Which
 from overseen.handle import Handle
 from overseen.hooks import Hook, Hooks
@@ -29,7 +43,7 @@ from overseen.settings import QueueLimits, Retention, Settings, Synchronous
 from overseen.stopping import StopReport
 from overseen.subscribing import After, follow_all, follow_job
 from overseen_actors.clock import Clock, SystemClock
-from overseen_storage.groups import ChangeWaiting, JobQuery
+from overseen_storage.groups import ChangeWaiting
 from overseen_storage.lifecycle import Cause, Status
 from overseen_storage.records import Event, JobRecord, LogLine
 from overseen_storage.store import Store
@@ -90,9 +104,10 @@ class Supervisor:
         random: Callable[[], float] | None = None,
         logger: FilteringBoundLogger | None = None,
     ) -> None:
+        check_database(database)
         self.settings = Settings(
             concurrency=concurrency,
-            queues=dict(queues or {}),
+            queues=check_queues(queues),
             threads=threads,
             synchronous=synchronous,
             sweep_interval=seconds(sweep_interval, name="sweep_interval"),
@@ -100,14 +115,14 @@ class Supervisor:
             drain_timeout=seconds(drain_timeout, name="drain_timeout"),
             cancel_timeout=seconds(cancel_timeout, name="cancel_timeout"),
             owner_wait=seconds(owner_wait, name="owner_wait"),
-            retention=retention or Retention(),
+            retention=check_retention(retention),
             arguments_limit=arguments_limit,
             result_limit=result_limit,
             mailbox_limit=mailbox_limit,
             recent_outcomes=recent_outcomes,
             logs_per_job=logs_per_job,
         )
-        self.registry = Registry(jobs)
+        self.registry = Registry(check_jobs(jobs))
         self._database = database
         self._state = state
         self._clock = clock or SystemClock()
@@ -126,9 +141,11 @@ class Supervisor:
     async def start(self) -> None:
         """Open the database, recover what a dead process left, begin to run jobs.
 
-        Raises `DatabaseRefused` in its several forms, `StoreUnavailable`, and `StillRunning`.
+        Harmless if it is started already. Raises `DatabaseRefused` in its several forms,
+        `StoreUnavailable`, `StillRunning`, and `WrongLoop` if it runs in another loop.
         """
         if self._running is not None:
+            self._require_own_loop(self._running)
             await asyncio.shield(self._running.opened)
             return
         if self._last is not None and self._last.survivors:
@@ -163,11 +180,13 @@ class Supervisor:
         """Stop: nothing new is started, what runs may end, what does not is told to stop.
 
         Returns how it went; harmless if it is not started. Cancelling this call hurries the stop,
-        it does not leave it half done. Raises `SupervisorFailed` if the supervisor gave up.
+        it does not leave it half done. Raises `SupervisorFailed` if the supervisor gave up, and
+        `WrongLoop` from another loop than its own.
         """
         main, running = self._main, self._running
         if main is None or running is None:
             return self.report or StopReport(drained=0, interrupted=0, seconds=0.0)
+        self._require_own_loop(running)
         running.ask_to_stop()
         cancelled: asyncio.CancelledError | None = None
         while not main.done():
@@ -206,6 +225,7 @@ class Supervisor:
         Waits while the mailbox is full. Raises `UnknownJob`, `InvalidArguments`,
         `PayloadTooLarge`, `KeyConflict`, `IdempotencyConflict`, `Degraded`, `OutcomeUnknown`.
         """
+        check_job(job)
         handles = await self._asking().submit([job.call(*arguments, **keywords)], None)
         return handles[0]
 
@@ -216,6 +236,7 @@ class Supervisor:
 
         Raises `TooManyCalls` above that, else as `submit`.
         """
+        check_calls(calls)
         return await self._asking().submit(calls, None)
 
     async def _submit_child(self, parent_id: int, call: Call[Any]) -> Handle[Any]:
@@ -227,7 +248,7 @@ class Supervisor:
         The ended job stays as it is; the new one points to it (`retried_from`). Raises
         `WrongStatus` if it has not ended, `JobNotFound`.
         """
-        return await self._asking().retry(job_id)
+        return await self._asking().retry(check_id(job_id))
 
     # Steering.
 
@@ -240,11 +261,12 @@ class Supervisor:
         cause: Cause = Cause.OPERATOR,
     ) -> Outcome[Any]:
         """Ask for a job's end; see `Handle.cancel`."""
-        return await self._asking().cancel(job_id, reason, wait, cause)
+        text = reason_text(reason)
+        return await self._asking().cancel(check_id(job_id), text, wait, cause)
 
     async def promote(self, job_id: int) -> None:
         """Make a scheduled or retrying job due now. Raises `WrongStatus`, `JobNotFound`."""
-        await self._asking().change(ChangeWaiting(job_id, promote=True))
+        await self._asking().change(ChangeWaiting(check_id(job_id), promote=True))
 
     async def change(
         self,
@@ -266,7 +288,7 @@ class Supervisor:
             due_at = asking.running.stamper.now() + microseconds(delay, name="delay")
         await asking.change(
             ChangeWaiting(
-                job_id,
+                check_id(job_id),
                 priority=None if priority is None else check_priority(priority),
                 due_at=due_at,
                 due_wall_at=None if at is None else check_moment("at", at),
@@ -275,7 +297,7 @@ class Supervisor:
 
     async def release(self, job_id: int) -> None:
         """Let a held job be claimed again. Raises `WrongStatus`, `JobNotFound`."""
-        await self._asking().change(ChangeWaiting(job_id, release_hold=True))
+        await self._asking().change(ChangeWaiting(check_id(job_id), release_hold=True))
 
     async def pause(self, queue: str) -> None:
         """Start nothing more from `queue`, also after a restart, until `resume`."""
@@ -293,16 +315,18 @@ class Supervisor:
     def handle(self, job_id: int, job: None = None) -> Handle[Any]: ...
     def handle(self, job_id: int, job: Job[..., Any] | None = None) -> Handle[Any]:
         """Return a handle of a job by its id; typed, if its job is given."""
-        return Handle(self, job_id, job.kind if job else None, created=False)
+        if job is not None:
+            check_job(job)
+        return Handle(self, check_id(job_id), job.kind if job else None, created=False)
 
     async def job(self, job_id: int) -> JobRecord:
         """Return everything that is kept of a job. Raises `JobNotFound`."""
-        return await self._asking().job(job_id)
+        return await self._asking().job(check_id(job_id))
 
     async def jobs(
         self,
         *,
-        status: Status | Iterable[Status] | None = None,
+        status: Status | str | Iterable[Status | str] | None = None,
         job: Job[..., Any] | str | None = None,
         queue: str | None = None,
         labels: Mapping[str, str] | None = None,
@@ -311,13 +335,15 @@ class Supervisor:
         before_id: int | None = None,
         limit: int = 50,
     ) -> list[JobRecord]:
-        """Return a page of jobs, newest first; the next one with ``before_id=page[-1].id``."""
-        statuses = [status] if isinstance(status, Status) else status
-        query = JobQuery(
-            status=None if statuses is None else frozenset(statuses),
-            kind=job.kind if isinstance(job, Job) else job,
+        """Return a page of jobs, newest first; the next one with ``before_id=page[-1].id``.
+
+        A status may be given by its name. At most 10,000 jobs a page. Raises `InvalidOption`.
+        """
+        query = page_query(
+            status=status,
+            job=job,
             queue=queue,
-            labels=dict(labels or {}),
+            labels=labels,
             key=key,
             held=held,
             before_id=before_id,
@@ -327,11 +353,11 @@ class Supervisor:
 
     async def history(self, job_id: int) -> list[Event]:
         """Return all events of a job, in order. Raises `JobNotFound`."""
-        return await self._asking().history(job_id)
+        return await self._asking().history(check_id(job_id))
 
     async def logs(self, job_id: int) -> list[LogLine]:
         """Return the lines a job's bodies wrote with ``ctx.log``."""
-        return await self._asking().logs(job_id)
+        return await self._asking().logs(check_id(job_id))
 
     async def counts(self) -> dict[str, dict[str, int]]:
         """Count jobs by queue and status. Reads the whole table: not for a hot path."""
@@ -350,14 +376,16 @@ class Supervisor:
         supervisor stops.
         """
         if job is not None:
-            return self.events_of(job.id if isinstance(job, Handle) else job, after)
+            return self.events_of(job.id if isinstance(job, Handle) else check_id(job), after)
         running = self._asking().running
+        check_after(after)
         which = Which(kind=kind.kind if isinstance(kind, Job) else kind)
         return follow_all(running.store, running.feed, which, after)
 
     def events_of(self, job_id: int, after: After) -> AsyncGenerator[Event, None]:
         """Follow one job; see `Handle.events`."""
         running = self._asking().running
+        check_after(after)
         return follow_job(running.store, running.feed, job_id, after)
 
     async def result_of(self, job_id: int, timeout: Duration | None, fresh: bool = False) -> Any:
@@ -393,10 +421,13 @@ class Supervisor:
         >>> @supervisor.on("failed", "stuck")
         ... async def alert(event: Event) -> None: ...
 
-        It is called after the commit, one event after the other, and cannot disturb a job.
+        It is called after the commit, one event after the other, and cannot disturb a job. Raises
+        `InvalidOption` for a type that does not exist, and `SupervisorError` after the start.
         """
+        check_events(types)
 
         def register(hook: H) -> H:
+            check_hook(hook, started=self._running is not None)
             self._hooks.add(types, hook)
             return hook
 
@@ -409,17 +440,21 @@ class Supervisor:
         running = self._running
         if running is None:
             raise NotStarted if self._last is None else SupervisorStopped()
-        if not running.opened.done():
-            raise NotStarted
+        self._require_own_loop(running)
+        opened = running.opened
+        if not opened.done() or opened.cancelled() or opened.exception() is not None:
+            raise NotStarted(starting=True)
+        if running.failure is not None:
+            raise running.failure
+        return Asking(self, running)
+
+    def _require_own_loop(self, running: Running) -> None:
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             loop = None
         if loop is not running.loop:
             raise WrongLoop(in_thread=threading.get_ident() != self._thread)
-        if running.failure is not None:
-            raise running.failure
-        return Asking(self, running)
 
     def _remembering(self) -> Asking:
         """As `_asking`; once stopped, the last life, which still remembers recent outcomes."""

@@ -10,6 +10,7 @@ from typing import Literal
 
 from overseen_storage.errors import (
     DatabaseLost,
+    DatabaseReadOnly,
     DatabaseRefused,
     NotOurDatabase,
     SQLiteTooOld,
@@ -79,7 +80,8 @@ def check_sqlite_version(version: tuple[int, ...]) -> None:
 
 
 def check_file(path: str) -> bool:
-    """Whether a database is at `path` already; raises `DatabaseRefused` if something else is."""
+    """Whether a database is at `path` already; raises `DatabaseRefused` if something else is, and
+    `DatabaseReadOnly` if it cannot be written."""
     file = Path(path)
     try:
         if not file.exists():
@@ -98,6 +100,10 @@ def check_file(path: str) -> bool:
         ) from error
     if head and head != b"SQLite format 3\0":
         raise NotOurDatabase(f"{path} is no SQLite database. Choose another path.")
+    if not os.access(path, os.W_OK):  # SQLite would open it all the same, and leave files beside it
+        raise DatabaseReadOnly(
+            f"{path} is read-only. This user must be able to write the file and its folder."
+        )
     return bool(head)
 
 
