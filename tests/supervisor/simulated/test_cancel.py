@@ -162,10 +162,10 @@ async def test_cancelling_what_has_ended_is_answered_with_its_end(make: Make, wa
         gone = await supervisor.submit(sleeps)
         ends.append((gone, await gone.cancel()))
 
-        for handle, end in ends:
-            history = await handle.history()
-            assert await handle.cancel(wait=wait) == end
-            assert await handle.history() == history
+        for ended, end in ends:
+            history = await ended.history()
+            assert await ended.cancel(wait=wait) == end
+            assert await ended.history() == history
 
 
 async def test_cancelling_an_unknown_job_is_a_typed_error(make: Make) -> None:
