@@ -29,6 +29,7 @@ class DaemonThreads(Executor):
         self._threads: list[threading.Thread] = []
         self._idle = threading.Semaphore(0)
         self._lock = threading.Lock()
+        self._busy: set[str] = set()
         self._closed = False
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
@@ -65,7 +66,8 @@ class DaemonThreads(Executor):
     def join_idle(self) -> list[str]:
         """After `shutdown(wait=False)`: wait for idle threads; return the names of busy ones."""
         for thread in self._threads:
-            thread.join(timeout=0.2)
+            if thread.name not in self._busy:  # one at work may stay there for ever
+                thread.join(timeout=0.2)
         return [thread.name for thread in self._threads if thread.is_alive()]
 
     def _start_one_if_needed(self) -> None:
@@ -78,7 +80,10 @@ class DaemonThreads(Executor):
 
     def _serve(self) -> None:
         work: Any
+        name = threading.current_thread().name
         while (work := self._work.get()) is not None:
+            self._busy.add(name)
             work()
             del work
+            self._busy.discard(name)
             self._idle.release()

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import threading
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -118,14 +119,18 @@ class Workers:
     ) -> object:
         """Run a plain ``def`` in a thread, to its end: a thread cannot be interrupted, so a
         cancellation is passed on (the body sees it at its next call of the context) and the
-        worker goes on waiting. It is never called ended while its thread runs.
+        worker goes on waiting. It is never called ended while its thread runs. A body that still
+        waits for a free thread is different: told to stop, it never begins.
 
         Once the supervisor has stopped, who cancels is the loop on its way out: then it must not be
         held up, and the thread is left alone.
         """
         call = contextvars.copy_context().run
+        turn = threading.Lock()  # who takes it first decides whether the body begins
 
         def body() -> tuple[object, BaseException | None]:
+            if not turn.acquire(blocking=False):
+                return None, None  # nobody waits for it any more
             try:
                 return call(attempt.job.body, *arguments, **keywords), None
             except BaseException as error:
@@ -137,6 +142,8 @@ class Workers:
                 value, error = await asyncio.shield(thread)
             except asyncio.CancelledError:
                 attempt.thread_cancel = True
+                if turn.acquire(blocking=False):
+                    raise
                 if self._is_over():
                     raise LeftAlone from None
                 continue
