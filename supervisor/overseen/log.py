@@ -9,12 +9,16 @@ is an attribute of the record. ``Supervisor(logger=...)`` takes another one.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import MutableMapping
+from typing import TYPE_CHECKING, Any, Final, cast
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
 __all__ = ["library_logger"]
+
+RESERVED: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+"""Attributes that `logging` sets itself: a field of such a name makes it raise, in our code."""
 
 
 def library_logger() -> FilteringBoundLogger:
@@ -32,6 +36,18 @@ def library_logger() -> FilteringBoundLogger:
             structlog.contextvars.merge_contextvars,
             structlog.processors.format_exc_info,
             structlog.stdlib.render_to_log_kwargs,
+            _rename_reserved,
         ],
     )
     return cast("FilteringBoundLogger", logger)
+
+
+def _rename_reserved(
+    _logger: object, _method: str, rendered: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Give fields, also context variables of the host, a name that `logging` accepts."""
+    fields: dict[str, object] = rendered.get("extra", {})
+    rendered["extra"] = {
+        f"{name}_" if name in RESERVED else name: value for name, value in fields.items()
+    }
+    return rendered

@@ -36,7 +36,7 @@ class Scribe:
 
     def write(self, line: LogLine) -> None:
         """Take a line. It is on disk within a second, if the store works."""
-        self._log.log(_LEVELS[line.level], "job.log", job_id=line.job_id, message=line.message)
+        self._log.log(_LEVELS[line.level], line.message, job_id=line.job_id, fields=line.data)
         if len(self._lines) >= LINES_WAITING_MAX:
             self._counters.logs_dropped += 1
             return

@@ -23,14 +23,13 @@ ENDS_OF_ATTEMPTS = frozenset(
 async def whole_ledger(supervisor: Supervisor) -> list[Event]:
     """Every event that is on the ledger now, in order."""
     found: list[Event] = []
+    height = 0
     async for event in supervisor.events(after="start"):
-        if event.type in FRAMES:
+        if event.type is EventType.SNAPSHOT:
             height = event.seq
-            if height == 0:
-                break
-            continue
-        found.append(event)
-        if event.seq >= height:
+        if event.type not in FRAMES:
+            found.append(event)
+        if event.seq >= height and (found or not height):
             break
     return found
 

@@ -69,11 +69,14 @@ async def test_a_hook_that_raises_disturbs_nobody(
         called.append(event.seq)
         raise ERRORS[what]()
 
+    def fine(event: Event) -> None:
+        good.append(event.seq)
+
     async def worse(event: Event) -> None:
         bad(event)
 
     supervisor.on("completed")(worse if asynchronous else bad)
-    supervisor.on("completed")(lambda event: good.append(event.seq))
+    supervisor.on("completed")(fine)
     async with supervisor:
         for _ in range(5):
             assert (await (await supervisor.submit(work)).wait()).answer == "completed"
@@ -109,7 +112,12 @@ async def test_hooks_are_told_of_what_a_stop_drains(make: Make) -> None:
     hook that never returns does not keep the stop from its end."""
     supervisor = make(work)
     seen: list[str] = []
-    supervisor.on("completed", "failed")(lambda event: seen.append(event.type.value))
+
+    @supervisor.on("completed", "failed")
+    def note(event: Event) -> None:
+        seen.append(event.type.value)
+
+    assert callable(note)
     async with supervisor:
         await supervisor.submit(work)
         await supervisor.submit(work, fails=True)

@@ -123,7 +123,7 @@ async def test_a_key_is_shared_by_all_kinds(supervisor: Supervisor) -> None:
     async with supervisor:
         await supervisor.submit(work.options(key="k", delay=60))
         for policy in ("attach", "replace", "reject"):
-            call = other.options(key="k", on_conflict=policy)  # type: ignore[arg-type] # each is one
+            call = other.options(key="k", on_conflict=policy)
             with pytest.raises(KeyConflict, match="of kind 'work', not 'other'"):
                 await supervisor.submit(call)
 
