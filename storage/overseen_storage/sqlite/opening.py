@@ -107,14 +107,6 @@ def check_file(path: str) -> bool:
     return bool(head)
 
 
-def size_of(path: str) -> int:
-    """How many bytes a file has; 0 if there is none."""
-    try:
-        return Path(path).stat().st_size
-    except FileNotFoundError:
-        return 0
-
-
 def check_ours(connection: sqlite3.Connection, path: str) -> int:
     """The schema's version, 0 for an empty database; raises `DatabaseRefused` if it is not ours.
 

@@ -21,12 +21,13 @@ from overseen_storage.groups import (
 )
 from overseen_storage.records import EpochRecord, Event, JobRecord, LogLine, QueueRecord
 from overseen_storage.sqlite import reading
+from overseen_storage.sqlite.checkpoints import checkpoint, log_bytes
 from overseen_storage.sqlite.claims import release_holds
 from overseen_storage.sqlite.committing import CommitFailed, commit_group, in_transaction
 from overseen_storage.sqlite.door import Door
 from overseen_storage.sqlite.hop import AiosqliteConnector, Connector
 from overseen_storage.sqlite.logs import write_logs
-from overseen_storage.sqlite.opening import MEMORY, Synchronous, size_of
+from overseen_storage.sqlite.opening import MEMORY, Synchronous
 from overseen_storage.sqlite.pruning import prune
 from overseen_storage.sqlite.session import Session
 from overseen_storage.sqlite.transaction import Prepared, committed
@@ -144,9 +145,10 @@ class SqliteStore:
         session = self._door.session
         if session.path == MEMORY:
             return 0
-        command = f"PRAGMA wal_checkpoint({'TRUNCATE' if truncate else 'PASSIVE'})"
-        await self._door.write(session, lambda connection: connection.execute(command).fetchall())
-        return size_of(session.path + "-wal")
+        await self._door.write(
+            session, lambda connection: checkpoint(connection, truncate=truncate)
+        )
+        return log_bytes(session.path)
 
     # Reading
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -31,6 +32,41 @@ async def test_a_checkpoint_empties_the_log(tmp_path: Path) -> None:
         assert await writer.store.checkpoint(truncate=False) > 0
         assert await writer.store.checkpoint(truncate=True) == 0
         assert len(await writer.rows()) == 100
+
+
+async def test_a_checkpoint_waits_for_no_other_program(tmp_path: Path) -> None:
+    """A reader of another program keeps the log as it is; commits do not stand behind it."""
+    path = tmp_path / "jobs.db"
+    store = SqliteStore(path, owner_wait_seconds=0, busy_timeout_seconds=30)
+    async with Writer(store) as writer:
+        await writer.submit(new_job())
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN")
+            other.execute("SELECT count(*) FROM job").fetchall()
+            await writer.submit(new_job())
+            async with asyncio.timeout(5):
+                assert await store.checkpoint(truncate=True) > 0
+        assert await store.checkpoint(truncate=True) == 0
+
+
+async def test_a_checkpoint_leaves_the_patience_of_writes_as_it_was(
+    tmp_path: Path,
+) -> None:
+    """Writes still wait for another program's transaction after a checkpoint that would not."""
+    found: list[int] = []
+
+    class Listening(sqlite3.Connection):
+        def close(self) -> None:
+            found.append(self.execute("PRAGMA busy_timeout").fetchone()[0])
+            super().close()
+
+    connector = AiosqliteConnector(factory=Listening)
+    store = SqliteStore(
+        tmp_path / "jobs.db", connector=connector, owner_wait_seconds=0, busy_timeout_seconds=7
+    )
+    async with Writer(store):
+        await store.checkpoint(truncate=True)
+    assert found[-1] == 7000  # the writer is closed last
 
 
 async def test_a_log_that_is_checkpointed_between_groups_does_not_grow(tmp_path: Path) -> None:
