@@ -78,9 +78,11 @@ def test_a_hot_statement_finds_its_rows(schema: sqlite3.Connection, name: str) -
     assert [step for step in scans if "job_live" not in step] == [], steps
 
 
-@pytest.mark.parametrize("name", ["claimable", "claimable_ranked", "orphans", "events", "expiring"])
+@pytest.mark.parametrize(
+    "name", ["claimable", "claimable_ranked", "orphans", "events", "expiring", "held_of_kinds"]
+)
 def test_order_comes_from_the_index(schema: sqlite3.Connection, name: str) -> None:
-    """What is read in order is not sorted: no temporary B-tree."""
+    """What is read in order, or in pieces, is not sorted: no temporary B-tree."""
     assert [step for step in plan(schema, name) if "TEMP B-TREE" in step] == []
 
 
