@@ -5,13 +5,14 @@ from __future__ import annotations
 import msgspec
 import pytest
 from tests.storage.checkers import check_everything
-from tests.storage.driving import Writer, accepted, finish, new_job, refused
+from tests.storage.driving import SECOND, Writer, accepted, finish, new_job, refused
 
 from overseen_storage.groups import (
     Accepted,
     ChangeWaiting,
     ClaimFrom,
     Finish,
+    MakeDue,
     NewJob,
     Note,
     PutBack,
@@ -25,6 +26,7 @@ from overseen_storage.records import JobError, LogLine, Progress
 
 HUGE = 10**30
 OUTSIDE = 2**63
+HUNDRED_YEARS_US = 100 * 365 * 86_400 * SECOND
 LONE = "\ud800"
 ODD_TEXT = {
     "nul": "a\0b",
@@ -43,6 +45,11 @@ REFUSED: dict[str, NewJob] = {
     "priority far out of range": new_job(priority=-(10**6)),
     "due at a huge time": new_job(status=Status.SCHEDULED, due_at=HUGE),
     "huge limit": new_job(queue_timeout_us=HUGE),
+    "a timeout that no stamp can be added to": new_job(timeout_us=OUTSIDE - 1),
+    "a timeout of more than 100 years": new_job(timeout_us=HUNDRED_YEARS_US + 1),
+    "a delayed job's limit that no stamp can be added to": new_job(
+        status=Status.SCHEDULED, due_at=SECOND, queue_timeout_us=OUTSIDE - 1
+    ),
     "huge parent": NewJob(kind="k", queue="main", arguments="{}", parent_id=HUGE),
     "negative retries": NewJob(kind="k", queue="main", arguments="{}", retries=-1),
     "negative losses": NewJob(kind="k", queue="main", arguments="{}", losses_allowed=-1),
@@ -87,6 +94,25 @@ async def test_a_row_that_breaks_a_rule_is_refused_alone(writer: Writer, name: s
     assert (answer.index, answer.why) == (0, "row")
     assert answer.message
     assert len(await writer.rows()) == 2
+
+
+async def test_the_longest_durations_can_be_added_to_a_stamp(writer: Writer) -> None:
+    """A job with the longest durations there are can be made due, claimed and put back."""
+    longest = new_job(
+        status=Status.SCHEDULED,
+        due_at=SECOND,
+        timeout_us=HUNDRED_YEARS_US,
+        queue_timeout_us=HUNDRED_YEARS_US,
+    )
+    await writer.submit(longest)
+    done = await writer.commit(
+        make_due=MakeDue(writer.next, 0, limit=1), claims=[ClaimFrom("main", 1)]
+    )
+    (claimed,) = done.claimed
+    assert claimed.deadline_at == claimed.attempt_started_at + HUNDRED_YEARS_US
+    back = PutBack(claimed.id, 1, Status.PENDING, Reason.SHUTDOWN, interruptions=1)
+    done = await writer.commit(put_backs=[back])
+    assert (done.refused, done.missed_put_backs) == ({}, {})
 
 
 @pytest.mark.parametrize("name", sorted(UNSAFE))

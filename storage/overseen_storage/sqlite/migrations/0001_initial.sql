@@ -97,8 +97,12 @@ CREATE TABLE job (
         failures >= 0 AND losses >= 0 AND interruptions >= 0 AND snoozes >= 0 AND warnings >= 0
     ),
     CONSTRAINT budgets_count CHECK (retries >= 0 AND losses_allowed >= 0),
-    CONSTRAINT durations_are_positive CHECK (
-        timeout_us > 0 AND heartbeat_us > 0 AND grace_us >= 0 AND queue_timeout_us >= 0
+    -- At most 100 years: added to a stamp they must stay integers, else no claim would succeed.
+    CONSTRAINT durations_in_range CHECK (
+        timeout_us BETWEEN 1 AND 3153600000000000
+        AND heartbeat_us BETWEEN 1 AND 3153600000000000
+        AND grace_us BETWEEN 0 AND 3153600000000000
+        AND queue_timeout_us BETWEEN 0 AND 3153600000000000
     ),
     CONSTRAINT arguments_are_json CHECK (json_valid(arguments)),
     CONSTRAINT schedule_with_fire_time CHECK ((schedule_id IS NULL) = (fire_time IS NULL)),
