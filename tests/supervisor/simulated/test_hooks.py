@@ -114,7 +114,8 @@ async def test_hooks_are_told_of_what_a_stop_drains(make: Make) -> None:
     seen: list[str] = []
 
     @supervisor.on("completed", "failed")
-    def note(event: Event) -> None:
+    async def note(event: Event) -> None:
+        await asyncio.sleep(1)
         seen.append(event.type.value)
 
     assert callable(note)
