@@ -73,6 +73,7 @@ class Committing:
             self._commit(plan, group), name="overseen commit"
         )
         self._under_way.add_done_callback(self._over)
+        plan.taken_over = True
         await asyncio.sleep(0)  # the store is at work from here on
         self.tell()
         await asyncio.shield(self._under_way)

@@ -110,6 +110,8 @@ class Plan:
         self.freed: dict[str, int] = {}
         self.jobs = 0
         self.size = 0
+        self.taken_over = False
+        """The commit loop has it: what becomes of it is not the planner's business any more."""
 
     @property
     def full(self) -> bool:
@@ -191,9 +193,10 @@ class Planner:
         self._unfinished: Plan | None = None
 
     def take_unfinished(self) -> Plan | None:
-        """After a failure: return the plan that was being made, if there was one."""
+        """Return the last plan if nobody took it over: after a failure, what it holds is given
+        back to its senders."""
         unfinished, self._unfinished = self._unfinished, None
-        return unfinished
+        return None if unfinished is None or unfinished.taken_over else unfinished
 
     def take_unanswered(self, backlog: deque[Message]) -> list[Message]:
         """After a failure: return what was in hand and is neither planned nor waiting again."""
@@ -221,7 +224,6 @@ class Planner:
             pausing = {setting.name for setting in plan.queues if setting.paused}
             plan.claims, plan.claim_limit = self._queues.claims(plan.freed, entering, pausing)
         self._in_hand = []
-        self._unfinished = None
         return plan
 
     def _plan_ends(self, plan: Plan, backlog: deque[Message]) -> list[Message]:

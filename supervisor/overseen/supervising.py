@@ -75,6 +75,7 @@ class SupervisorActor(Actor[Message]):
         self._committing.tell()
         self._answer_the_lost()
         await self._read_the_store()
+        self._backlog.extend(self.mailbox.drain())  # who reported meanwhile is not asked again
         waiting = {m.attempt for m in self._backlog if isinstance(m, Finished)}
         for attempt in self._live:
             if attempt.task is None:
@@ -111,6 +112,7 @@ class SupervisorActor(Actor[Message]):
         plan = self._planner.plan(self._backlog, self._scope())
         if plan.writes:
             await self._committing.commit(plan, self._scope())
+            self._planner.take_unfinished()
             return not self._committing.degraded
         if plan.answers or plan.tell_again:
             self._committing.without_writing(plan)

@@ -3,7 +3,7 @@
     python under_load.py DATABASE SEED
 
 Lines: ``recovered N``, ``submitted FIRST LAST`` (acknowledged: on disk), ``completed ID VALUE``
-(the caller has the result), ``drained`` at the end of a run that was told to finish by ``SEED finish``.
+(the caller has the result), ``drained`` at the end of a run told to finish by ``SEED finish``.
 """
 
 from __future__ import annotations
