@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass, field
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from overseen_storage.groups import ClaimFrom, Group
 from overseen_storage.lifecycle import EVENT_CODES, EventType
 from overseen_storage.sqlite.rows import document
+from overseen_storage.sqlite.translate_errors import code_of
 from overseen_storage.sqlite.writer import Writer
 
 Candidate = tuple[int, int, int, str]
@@ -49,9 +51,9 @@ class Claims:
 
 @dataclass(slots=True)
 class ClaimedText:
-    """What was claimed, as the JSON text of the jobs: it is decoded on the loop's side."""
+    """What was claimed, as JSON texts of the jobs: they are decoded on the loop's side."""
 
-    rows: str | None = None
+    rows: list[str] = field(default_factory=list[str])
     held: int = 0
     short_queues: list[str] = field(default_factory=list[str])
 
@@ -71,16 +73,29 @@ def claim(writer: Writer, claims: Claims) -> ClaimedText:
     return done
 
 
-def _start(writer: Writer, claims: Claims, ids: str) -> str:
+def _start(writer: Writer, claims: Claims, ids: str) -> list[str]:
     changed = writer.run(
         "claim", ids=ids, at=writer.at, epoch=claims.epoch, timeouts=claims.timeouts
     )
     started = EVENT_CODES[EventType.STARTED]
     writer.run("moved_events", ids=ids, seq=writer.seq, type=started, of_attempt=True)
-    rows = writer.text("claimed", ids=ids)
     writer.seq += changed
     writer.at += changed
-    return rows
+    return _read(writer, ids)
+
+
+def _read(writer: Writer, ids: str) -> list[str]:
+    """What the attempts of `ids` need, as one text, or as several if SQLite cannot make one so
+    long (a thousand million bytes, arguments escaped)."""
+    try:
+        return [writer.text("claimed", ids=ids)]
+    except sqlite3.DataError as error:
+        numbers = _decode_ids(ids)
+        if code_of(error) != sqlite3.SQLITE_TOOBIG or len(numbers) == 1:
+            raise
+    middle = len(numbers) // 2
+    left = _read(writer, document(numbers[:middle]))
+    return left + _read(writer, document(numbers[middle:]))
 
 
 def _choose_simply(writer: Writer, claims: Claims, done: ClaimedText) -> str | None:

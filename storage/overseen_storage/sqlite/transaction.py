@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TypeVar
 
 import msgspec
@@ -188,7 +189,7 @@ def committed(done: Applied) -> Committed:
         made_due=done.made_due,
         expired=done.expired,
         due_remaining=done.due_remaining,
-        claimed=[] if claimed.rows is None else _decode_claimed(claimed.rows),
+        claimed=list(chain.from_iterable(map(_decode_claimed, claimed.rows))),
         held=claimed.held,
         unheld=done.unheld,
         short_queues=claimed.short_queues,
