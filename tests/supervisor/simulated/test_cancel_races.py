@@ -120,3 +120,56 @@ async def test_a_cancel_loses_exactly_when_the_end_is_on_the_way(make_slow: Make
             answers.append((offset_us, outcome.answer))
 
     assert {answer for _, answer in answers} >= {"completed"}
+
+
+@pytest.mark.parametrize("how", ["raises", "snoozes"])
+async def test_a_cancel_beside_a_failure_leaves_no_other_attempt(make_slow: Make, how: str) -> None:
+    """A cancel that is drained together with the report of an attempt that would be repeated: the
+    job is cancelled, it is not run again. (R62)"""
+
+    @job(retries=5, backoff=Backoff(initial="1h", jitter="none"))
+    async def on_command(ctx: Context) -> None:
+        await ctx.state.wait()
+        raise OSError if how == "raises" else Snooze("1h")
+
+    go = asyncio.Event()
+    async with make_slow(on_command, lives, state=go) as supervisor:
+        handle = await supervisor.submit(on_command)
+        await asyncio.sleep(1)
+        other = asyncio.create_task(supervisor.submit(lives, 1))
+        await asyncio.sleep(0.00005)  # its transaction is under way: what comes now is one group
+        go.set()
+        outcome = await handle.cancel()
+        await other
+        await asyncio.sleep(7200)
+
+        assert outcome.answer == "cancelled"
+        assert (await handle.record()).attempts == 1
+
+
+async def test_a_stop_at_any_step_of_a_start_leaves_a_whole_job(make: Make) -> None:
+    """A stop at any turn of the loop while a job is submitted, claimed and begun: nothing is stuck,
+    nothing is waited for, and the job waits again or was never stored. (R59, R64)"""
+
+    @job
+    async def endless() -> None:
+        await asyncio.sleep(1e6)
+
+    fences: set[int] = set()
+    for turns in range(20):
+        async with make(endless, drain_timeout=0) as supervisor:
+            submitting = asyncio.create_task(supervisor.submit(endless))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            report = await supervisor.stop()
+            await asyncio.gather(submitting, return_exceptions=True)
+        assert report.stuck == ()
+        assert report.seconds < 0.5
+        async with make() as supervisor:  # knows no kind: starts nothing
+            for row in (await rows_of(supervisor)).values():
+                if not row.ended:
+                    assert (row.status, row.interruptions) == ("pending", row.fence)
+                    fences.add(row.fence)
+                    await supervisor.cancel(row.id)
+
+    assert fences >= {1}

@@ -146,3 +146,23 @@ async def test_a_held_up_start_beats_no_clock(make: Make) -> None:
 
         assert (outcome.answer, outcome.reason) == ("cancelled", Reason.REQUESTED)
         assert EventType.FAILED not in [e.type for e in await handle.history()]
+
+
+async def test_an_interrupted_job_begins_a_new_wait(make: Make) -> None:
+    """A job that a shutdown puts back waits anew from that moment on, the downtime included."""
+
+    @job(queue="narrow", queue_timeout="10m")
+    async def endless() -> None:
+        await asyncio.sleep(1e6)
+
+    async with make(endless, drain_timeout=0) as supervisor:
+        handle = await supervisor.submit(endless)
+        await asyncio.sleep(3600)
+        await supervisor.pause("narrow")
+    stopped = now()
+    await asyncio.sleep(300)
+    async with make(endless) as supervisor:
+        outcome = await supervisor.handle(handle.id).wait()
+
+    assert (outcome.reason, outcome.attempts) == (Reason.EXPIRED, 1)
+    assert now() - stopped == pytest.approx(600, abs=0.01)
