@@ -33,7 +33,7 @@ async def deaf(seconds: float) -> None:
             await asyncio.sleep(end - loop.time())
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 async def test_no_limit_is_ever_exceeded(make_slow: Make, seed: int) -> None:
     """At every prefix of the ledger each queue, and all together, keep within their limits."""
     draw = Random(seed)
@@ -90,11 +90,11 @@ async def test_a_stuck_body_gives_its_slot_back(make_slow: Make) -> None:
 
 
 async def test_a_busy_queue_does_not_starve_another(make: Make) -> None:
-    """A queue with a thousand jobs ahead does not keep a later job of another queue waiting for
+    """A queue with hundreds of jobs ahead does not keep a later job of another queue waiting for
     them all, as long as its own limit leaves a slot free."""
     async with make(work, concurrency=4, queues={"bulk": 3}) as supervisor:
         bulk = await supervisor.submit_many(
-            work.options(queue="bulk").call(1.0) for _ in range(1_000)
+            work.options(queue="bulk").call(1.0) for _ in range(200)
         )
         begun = asyncio.get_running_loop().time()
         await (await supervisor.submit(work, 0.0)).wait()
