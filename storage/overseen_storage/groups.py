@@ -411,6 +411,7 @@ class PruneRequest(msgspec.Struct, frozen=True):
     failed_before: int | None = None
     cancelled_before: int | None = None
     limit: int = 1000
+    """Jobs at most; fewer if they have many events, so that no commit waits long behind it."""
 
 
 class Pruned(msgspec.Struct, frozen=True):

@@ -62,6 +62,7 @@ WALKS = {
     "prunable": "job_ended (status=?",
     "prune_heights": "ledger_job (job_id=?)",
     "prune_ledger": "ledger_job (job_id=?)",
+    "prune_sizes": "ledger_job (job_id=?)",
     "prune_jobs": "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)",
     "logs": "log_line_job (job_id=?)",
     "missed": "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)",
