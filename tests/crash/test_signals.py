@@ -58,7 +58,7 @@ async def test_a_poison_job_ends_after_its_losses(tmp_path: Path) -> None:
 
 async def test_a_stopped_process_loses_no_job(tmp_path: Path) -> None:
     """A process that is stopped for longer than a heartbeat (SIGSTOP, SIGCONT) fails nobody: the
-    silence was not the job's. (R25, R28)"""
+    silence was not the job's. (R25)"""
     with Child("household.py", "beat", tmp_path / "jobs.db") as child:
         child.hear_word("beating")
         child.signal(signal.SIGSTOP)
@@ -70,7 +70,7 @@ async def test_a_stopped_process_loses_no_job(tmp_path: Path) -> None:
 
 async def test_a_second_owner_is_told_of_the_first(tmp_path: Path) -> None:
     """Another process that opens an owned database gets an error with the owner's pid, host and
-    since when; it gets the database as soon as the first is dead. (R13)"""
+    since when; it gets the database as soon as the first is dead."""
     database = tmp_path / "jobs.db"
     with Child("household.py", "own", database) as first:
         pid = first.hear_word("owns")[1]
@@ -111,8 +111,8 @@ async def test_a_thread_that_hangs_does_not_hold_up_the_exit(tmp_path: Path) -> 
 
 async def test_a_disk_without_space_is_survived(tmp_path: Path) -> None:
     """When the file cannot grow any more, submits fail as `Degraded` by `DiskFull`, a running
-    body's result is kept, and all goes on once there is space; nothing acknowledged is lost. (R54,
-    R56)"""
+    body's result is kept, and all goes on once there is space; nothing acknowledged is lost.
+    (R54, R56)"""
     with Child("household.py", "fill", tmp_path / "jobs.db", 400_000) as child:
         assert child.hear_word("degraded")[1] == "True"
         assert child.hear_word("result") == ["result", "done"]

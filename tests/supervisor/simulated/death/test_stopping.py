@@ -96,7 +96,7 @@ async def test_an_interrupted_job_is_at_the_front(make: Make) -> None:
 
 async def test_a_stop_leaves_no_running_row(make_slow: Make) -> None:
     """However a stop meets submits and starts on their way, no row runs once it is over. (R64)"""
-    for turns in range(60):
+    for turns in range(30):
         supervisor = make_slow(sleep_for, drain_timeout="1s", concurrency=3)
         await supervisor.start()
         submits = [asyncio.create_task(supervisor.submit(sleep_for, 60)) for _ in range(5)]
