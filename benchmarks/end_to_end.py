@@ -27,26 +27,35 @@ class Case(NamedTuple):
     group: int
     """Jobs in a submit."""
     concurrency: int
+    ahead: int = 1
+    """Submits the producer has under way at a time."""
 
     def __str__(self) -> str:
-        return f"submits of {self.group:,}, concurrency {self.concurrency:,}"
+        ahead = f", {self.ahead} under way" if self.ahead > 1 else ""
+        return f"submits of {self.group:,}{ahead}, concurrency {self.concurrency:,}"
 
 
 JUDGED = Case(1_000, 1_000)
 """What the bounds are about: groups as large as the floor's."""
-SWEEP = [Case(100, 1_000), Case(5_000, 1_000), Case(1_000, 100), Case(2_000, 2_000)]
+SWEEP = [
+    Case(1_000, 1_000, ahead=2),
+    Case(100, 1_000),
+    Case(5_000, 1_000),
+    Case(1_000, 100),
+    Case(2_000, 2_000),
+]
 QUESTION = "end to end: submit to outcome on disk, synchronous=FULL"
 JOBS_PER_SECOND = Bound(at_least=20_000)
 OF_FLOOR = Bound(at_least=0.5)
 
 
-def measure(*, folder: str, jobs: int, group: int, concurrency: int) -> Sample:
+def measure(*, folder: str, jobs: int, group: int, concurrency: int, ahead: int = 1) -> Sample:
     """Jobs/s, and CPU a job."""
     path = Path(folder) / "jobs.db"
 
     async def run() -> Sample:
         async with Supervisor(path, jobs=[noop], concurrency=concurrency) as supervisor:
-            took = await work(supervisor, jobs=jobs, group=group)
+            took = await work(supervisor, jobs=jobs, group=group, ahead=ahead)
             groups = supervisor.figures.groups
         return {
             "jobs_per_second": jobs / took.seconds,

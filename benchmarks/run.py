@@ -10,9 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
-import sqlite3
 import sys
 import time
 from collections.abc import Callable
@@ -21,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / name) for name in ("", "supervisor", "actors", "storage")]
 
-from benchmarks import big_table, end_to_end, floor, growth, latency  # noqa: E402 - after the path
+from benchmarks import big_table, end_to_end, floor, growth, latency, machine  # noqa: E402 - after the path
 from benchmarks.figures import Figure, table  # noqa: E402
 from benchmarks.settings import FULL, QUICK, Settings  # noqa: E402
 
@@ -38,15 +35,18 @@ def main(arguments: list[str]) -> int:
     wanted = parse(arguments)
     settings = Settings(QUICK if wanted.quick else FULL, wanted.folder)
     figures: list[Figure] = []
+    others: dict[str, float | None] = {}
     begun = time.perf_counter()
     for name in wanted.names or QUESTIONS:
         print(f"{name} ...", file=sys.stderr, flush=True)
+        bystanders = machine.Bystanders()
         figures += QUESTIONS[name](settings)
+        others[name] = bystanders.percent()
     missed = [figure for figure in figures if figure.holds is False]
     if wanted.json:
-        print(json.dumps(report(figures, wanted.quick), indent=1))
+        print(json.dumps(report(figures, others, wanted.quick), indent=1))
     else:
-        print(f"{machine_line()}\n\n{table(figures)}\n")
+        print(f"{machine.line()}\n\n{table(figures)}\n\n{remarks(others)}")
         print(f"medians (range of {settings.amounts.repeats}); {time.perf_counter() - begun:.0f} s")
     if wanted.quick or wanted.no_judge:
         return 0  # so little was measured that nothing can be judged by it
@@ -77,33 +77,26 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     return wanted
 
 
-def report(figures: list[Figure], quick: bool) -> dict[str, object]:
+def report(
+    figures: list[Figure], others: dict[str, float | None], quick: bool
+) -> dict[str, object]:
     return {
-        "machine": machine(),
+        "machine": machine.facts(),
+        "others_percent_of_a_core": others,
         "quick": quick,
         "figures": [figure.as_json() for figure in figures],
     }
 
 
-def machine() -> dict[str, object]:
-    """What the figures depend on, and nothing that names the machine."""
-    return {
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
-        "python": f"{platform.python_implementation()} {platform.python_version()}",
-        "sqlite": sqlite3.sqlite_version,
-        "system": f"{platform.system()} {platform.machine()}",
-        "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
-    }
-
-
-def machine_line() -> str:
-    facts = machine()
-    return (
-        f"{facts['cores']} cores, {facts['python']}, SQLite {facts['sqlite']}, {facts['system']},"
-        f" load {facts['load']}"
-    )
+def remarks(others: dict[str, float | None]) -> str:
+    """Who else was there while it was measured."""
+    known = {name: percent for name, percent in others.items() if percent is not None}
+    if not known:
+        return "who else used the machine is not known here"
+    shown = ", ".join(f"{name} {percent:.0f} %" for name, percent in known.items())
+    loud = max(known.values()) > machine.QUIET_PERCENT
+    advice = "; close them and repeat: a shared machine tells nothing about speed" if loud else ""
+    return f"other programs used, of one core: {shown}{advice}"
 
 
 if __name__ == "__main__":

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
 import time
+from collections import deque
 from pathlib import Path
 from typing import NamedTuple
 
 from overseen import Handle, Supervisor, job
-
-MIB = 1 << 20
 
 
 @job
@@ -45,22 +45,30 @@ def completed(supervisor: Supervisor) -> int:
     return supervisor.figures.events.get("completed", 0)
 
 
-async def work(supervisor: Supervisor, *, jobs: int, group: int) -> Took:
+async def work(supervisor: Supervisor, *, jobs: int, group: int, ahead: int = 1) -> Took:
     """Submit `jobs` jobs in groups, and wait until the outcome of each is on disk.
 
-    Jobs of one queue are claimed in order and do nothing, so the last group's outcomes come last;
-    the count of completed ones is looked at all the same.
+    The producer has at most `ahead` groups under way: with 1 it awaits each before it makes the
+    next. Jobs of one queue are claimed in order and do nothing, so the last group's outcomes come
+    last; the count of completed ones is looked at all the same.
     """
     before = completed(supervisor)
     begun, cpu = time.perf_counter(), cpu_seconds()
+    under_way: deque[asyncio.Task[list[Handle[int]]]] = deque()
     last: list[Handle[int]] = []
     for first in range(0, jobs, group):
-        last = await supervisor.submit_many(
-            noop.call(x) for x in range(first, min(first + group, jobs))
-        )
+        under_way.append(asyncio.create_task(_submit(supervisor, first, min(first + group, jobs))))
+        if len(under_way) == ahead:
+            last = await under_way.popleft()
+    for task in under_way:
+        last = await task
     for handle in last:
         await handle.wait()
     took = Took(time.perf_counter() - begun, cpu_seconds() - cpu)
     done = completed(supervisor) - before
     assert done >= jobs, f"{done} of {jobs} jobs are completed"
     return took
+
+
+async def _submit(supervisor: Supervisor, first: int, end: int) -> list[Handle[int]]:
+    return await supervisor.submit_many(noop.call(x) for x in range(first, end))
