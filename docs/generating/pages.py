@@ -12,6 +12,7 @@ from docs.generating import (
     events_page,
     lifecycle_page,
     options_page,
+    requirements_page,
     schema_page,
     settings_page,
 )
@@ -19,6 +20,7 @@ from docs.generating import (
 PAGES: Final = MappingProxyType[str, Callable[[], str]](
     {
         "docs/lifecycle.md": lifecycle_page.render,
+        "docs/requirements.md": requirements_page.render,
         "docs/reference/settings.md": settings_page.render,
         "docs/reference/job_options.md": options_page.render,
         "docs/reference/events.md": events_page.render,
