@@ -80,8 +80,12 @@ def check_sqlite_version(version: tuple[int, ...]) -> None:
 
 
 def check_file(path: str) -> bool:
-    """Whether a database is at `path` already; raises `DatabaseRefused` if something else is, and
-    `DatabaseReadOnly` if it cannot be written."""
+    """Whether something is at `path` already; raises `DatabaseRefused` if it cannot be a database,
+    and `DatabaseReadOnly` if it cannot be written.
+
+    The file is not opened: closing any descriptor of it would drop the locks that SQLite's other
+    connections in this process hold on it (POSIX). Whether it is a database SQLite tells.
+    """
     file = Path(path)
     try:
         if not file.exists():
@@ -92,19 +96,18 @@ def check_file(path: str) -> bool:
             return False
         if not file.is_file():
             raise NotOurDatabase(f"{path} is not a file. Choose another path.")
-        with file.open("rb") as opened:
-            head = opened.read(16)
+        size = file.stat().st_size
     except OSError as error:
         raise DatabaseRefused(
             f"{path}: {error.strerror}. This user must be able to read it."
         ) from error
-    if head and head != b"SQLite format 3\0":
-        raise NotOurDatabase(f"{path} is no SQLite database. Choose another path.")
+    if not os.access(path, os.R_OK):
+        raise DatabaseRefused(f"{path} cannot be read. This user must be able to read it.")
     if not os.access(path, os.W_OK):  # SQLite would open it all the same, and leave files beside it
         raise DatabaseReadOnly(
             f"{path} is read-only. This user must be able to write the file and its folder."
         )
-    return bool(head)
+    return size > 0
 
 
 def check_ours(connection: sqlite3.Connection, path: str) -> int:

@@ -50,7 +50,7 @@ def translate(error: sqlite3.Error, path: str) -> StoreError:
                 "descriptors left."
             )
         case sqlite3.SQLITE_NOTADB:
-            return NotOurDatabase(f"{evidence}. The file is no SQLite database; choose another.")
+            return NotOurDatabase(f"{evidence}: it is no SQLite database. Choose another path.")
         case sqlite3.SQLITE_CORRUPT:
             return DatabaseCorrupt(
                 f"{evidence}. Keep a copy, then try `sqlite3 {path} .recover`, or a backup."
