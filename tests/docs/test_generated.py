@@ -80,7 +80,7 @@ def test_every_word_of_the_lifecycle_has_its_paragraph(enum: type[Enum]) -> None
 
 
 def test_every_move_is_in_the_picture_and_in_the_table() -> None:
-    """The picture and the table have an arrow and a row for each legal move, and no other."""
+    """The picture and the table have an arrow and a row for each legal move, and no other. (R40)"""
     page = text_of("docs/lifecycle.md")
     drawn = {
         (source, move, target)
@@ -96,7 +96,7 @@ def test_every_move_is_in_the_picture_and_in_the_table() -> None:
 
 
 def test_every_event_is_explained() -> None:
-    """Each type of event has a meaning on both pages; one that nothing writes yet says so."""
+    """Each type of event has a meaning on both pages; one that nothing writes yet says so. (R40)"""
     lifecycle, reference = text_of("docs/lifecycle.md"), text_of("docs/reference/events.md")
 
     for event in EventType:

@@ -183,7 +183,7 @@ def test_the_owner_can_be_read_without_the_lock(database: Path, other: OtherOwne
 def test_kill_frees_the_lock_at_once_and_names_the_dead(
     database: Path, other: OtherOwner, take: Take
 ) -> None:
-    """After kill -9 the next owner has the lock at its first try, and knows who died."""
+    """After kill -9 the next owner has the lock at its first try, and knows who died. (R13)"""
     record = read_owner(database)
     other.kill()
     lock = take(database)
@@ -271,7 +271,8 @@ def test_the_same_process_is_refused_too(database: Path, take: Take) -> None:
 
 
 def test_same_pid_in_another_process_is_not_this_process(database: Path, other: OtherOwner) -> None:
-    """Containers number their processes alike: an equal pid alone never means this process."""
+    """Containers number their processes alike: an equal pid alone never means this process.
+    (R13)"""
     path = Path(lock_path_of(str(database)))
     path.write_text(path.read_text().replace(f'"pid":{other.pid}', f'"pid":{os.getpid()}'))
     with pytest.raises(DatabaseOwned) as refused:
@@ -599,7 +600,7 @@ def test_an_unknown_mount_is_no_mount() -> None:
 
 
 def test_a_network_file_system_is_refused(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A database there is not locked at all: no file is made, and the way out is told."""
+    """A database there is not locked at all: no file is made, and the way out is told. (R53)"""
     table = Path("/proc/self/mountinfo")
     mount = mount_of(table.read_text(), str(database.resolve())) if table.exists() else None
     if mount is None:

@@ -221,7 +221,7 @@ async def test_a_full_disk_is_named_and_work_goes_on_after(writer: Writer, fault
 
 
 async def test_a_foreign_writer_is_named_busy(writer: Writer) -> None:
-    """Another program's write transaction is waited for, then reported; nothing is lost."""
+    """Another program's write transaction is waited for, then reported; nothing is lost. (R53)"""
     other = sqlite3.connect(database(writer), isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(DatabaseBusy, match="Another program"):

@@ -71,7 +71,7 @@ async def test_a_checkpoint_leaves_the_patience_of_writes_as_it_was(
 
 async def test_a_log_that_is_checkpointed_between_groups_does_not_grow(tmp_path: Path) -> None:
     """Three hundred commits with a reader beside them leave a log of a few pages: no cursor
-    stays open between two pages of a reader."""
+    stays open between two pages of a reader. (R55)"""
     async with Writer(SqliteStore(tmp_path / "jobs.db", owner_wait_seconds=0)) as writer:
         sizes: list[int] = []
         for _ in range(300):
@@ -92,7 +92,7 @@ async def test_nothing_but_the_database_and_its_lock_file_is_left(tmp_path: Path
 async def test_durability_is_what_was_asked(
     tmp_path: Path, synchronous: str, expected: int
 ) -> None:
-    """`synchronous` reaches the connection that writes."""
+    """`synchronous` reaches the connection that writes. (R53)"""
     found: list[int] = []
 
     class Listening(sqlite3.Connection):

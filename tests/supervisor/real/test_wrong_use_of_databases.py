@@ -142,7 +142,7 @@ def test_an_old_sqlite_is_named_before_anything_is_opened(
 def test_a_network_file_system_is_refused_before_anything_is_opened(
     database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The error names the file system and what to do instead; no file is made."""
+    """The error names the file system and what to do instead; no file is made. (R53)"""
     mount = network.mount_of(Path("/proc/self/mountinfo").read_text(), str(database.resolve()))
     assert mount is not None
     monkeypatch.setattr(network, "NETWORK_FILE_SYSTEMS", frozenset({mount.file_system}))

@@ -47,7 +47,7 @@ SIGNS = ("heartbeat", "progress", "checkpoint", "warn", "awaited checkpoint")
 
 @pytest.mark.parametrize("sign", SIGNS)
 async def test_every_report_is_a_sign_of_life(make: Make, sign: str) -> None:
-    """Progress, a warning and a checkpoint keep a job alive as a heartbeat does."""
+    """Progress, a warning and a checkpoint keep a job alive as a heartbeat does. (R20, R24)"""
 
     @job(heartbeat=10)
     async def reports(ctx: Context) -> str:
