@@ -21,6 +21,7 @@ from overseen_storage.errors import (
     StoreUnavailable,
 )
 from overseen_storage.groups import Opened
+from overseen_storage.sqlite.checkpoints import checkpoint
 from overseen_storage.sqlite.committing import CommitFailed, roll_back
 from overseen_storage.sqlite.hop import Connector, Link, LinkClosed
 from overseen_storage.sqlite.links import Links, connect
@@ -40,6 +41,7 @@ from overseen_storage.sqlite.session import Session, Suspect
 from overseen_storage.sqlite.transaction import Applied
 from overseen_storage.sqlite.translate_errors import (
     closed,
+    code_of,
     is_about_a_row,
     translate,
     translate_running,
@@ -110,6 +112,7 @@ class Door:
         await self._links.add_reader()
         identity = None if path == MEMORY else Identity.of(path)
         self._session = Session(path, lock, begun.epoch, begun.heights, identity)
+        self._session.connected()
         return _opened(
             self._session,
             live=begun.live,
@@ -164,12 +167,14 @@ class Door:
         """New connections to the same file; the heights as the disk has them."""
         try:
             if session.path != MEMORY:
+                await self._save_log(session)
                 with contextlib.suppress(sqlite3.Error):  # given up; the disk is looked at next
                     await self._drop_links()
                 await self._check_file_again(session)
                 self._links, _ = await self._connect(session.path)
                 await self._links.add_reader()
             session.heights = await self._links_of(session).writer.run(_settle)
+            session.connected()
             session.found_seq = session.heights.seq
             session.suspect = False
         except sqlite3.Error as error:
@@ -178,6 +183,16 @@ class Door:
         except StoreError:
             await self._forget_links(session)
             raise
+
+    async def _save_log(self, session: Session) -> None:
+        """A log that lost its name is gone with its last connection: move it into the database.
+
+        The last connection does so as it closes, but another program may have one too.
+        """
+        if self._links is None or session.log_is_there():
+            return
+        with contextlib.suppress(sqlite3.Error):  # the disk is looked at next, and tells more
+            await self._links.writer.run(lambda connection: checkpoint(connection, truncate=True))
 
     async def _forget_links(self, session: Session) -> None:
         if session.path != MEMORY:
@@ -225,7 +240,7 @@ class Door:
                 continue
             except sqlite3.OperationalError as error:
                 # SQLite waits by itself, but on the loop's thread it must not: there we wait.
-                busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+                busy = code_of(error) & 0xFF == sqlite3.SQLITE_BUSY
                 retry = busy and self._connector.blocks_the_loop and loop.time() < deadline
                 if not retry:
                     raise translate_running(error, session.path) from error

@@ -48,16 +48,24 @@ class Identity:
     inode: int
 
     @classmethod
-    def of(cls, path: str) -> Identity:
-        """The file that has the name `path` now. Raises `DatabaseLost` if there is none."""
+    def find(cls, path: str) -> Identity | None:
+        """The file that has the name `path` now; None if none can be seen."""
         try:
             found = os.stat(path)  # noqa: PTH116 - a hot path: no Path is made
-        except OSError as error:
-            raise DatabaseLost(
-                f"{path}: {error.strerror}. The database was deleted or moved while it was open. "
-                "Put the same file back, or stop and start again."
-            ) from error
+        except OSError:
+            return None
         return cls(found.st_dev, found.st_ino)
+
+    @classmethod
+    def of(cls, path: str) -> Identity:
+        """The same. Raises `DatabaseLost` if there is none."""
+        found = cls.find(path)
+        if found is None:
+            raise DatabaseLost(
+                f"{path} cannot be found: it was deleted or moved while it was open. "
+                "Put the same file back, or stop and start again."
+            )
+        return found
 
     def check(self, path: str) -> None:
         """Raise `DatabaseLost` unless the file at `path` still is this one."""

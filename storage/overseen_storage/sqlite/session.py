@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from overseen_storage.errors import DatabaseLost
+from overseen_storage.sqlite.checkpoints import log_path_of
 from overseen_storage.sqlite.opening import Identity
 from overseen_storage.sqlite.owner import OwnerLock
 from overseen_storage.sqlite.writer import Heights
@@ -25,22 +26,42 @@ class Session:
     heights: Heights
     identity: Identity | None
     """Which file was opened; None for ``:memory:``."""
+    log_identity: Identity | None = None
+    """Which write-ahead log the connections use; None for ``:memory:``."""
     suspect: bool = False
     """A COMMIT failed, and nobody has looked at the disk since."""
     found_seq: int = 0
     """The ledger's height when the disk was last looked at again."""
 
     def check(self) -> None:
-        """Before a write: raise `Suspect`, or `DatabaseLost` if the file, or the lock file, is not
-        the one that was opened."""
+        """Before a write: raise `Suspect`, or `DatabaseLost` if the file, its log, or the lock file
+        is not the one that was opened."""
         if self.suspect:
             raise Suspect
         if self.identity is None:
             return
         self.identity.check(self.path)
+        if not self.log_is_there():
+            raise DatabaseLost(
+                f"{log_path_of(self.path)} was deleted or replaced: it holds what was committed "
+                "last. Keep cleaners away from it; the supervisor saves what it held by itself."
+            )
         if not self.lock.intact():
             raise DatabaseLost(
                 f"The lock file beside {self.path} was deleted or replaced: another process could "
                 "own the database now. Keep cleaners away from it; the supervisor takes the lock "
                 "again by itself if it is free."
             )
+
+    def connected(self) -> None:
+        """Remember which log the connections use, which are new."""
+        if self.identity is not None:
+            self.log_identity = Identity.find(log_path_of(self.path))
+
+    def log_is_there(self) -> bool:
+        """Whether the log that the connections use still has its name.
+
+        SQLite does not look: it would go on writing into a log without a name, and a crash would
+        take along all that was acknowledged since.
+        """
+        return Identity.find(log_path_of(self.path)) == self.log_identity

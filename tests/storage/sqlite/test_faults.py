@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import shutil
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -84,6 +86,47 @@ async def test_a_deleted_lock_file_is_noticed(writer: Writer) -> None:
         await writer.submit(new_job())
     await writer.store.reopen()
     assert await writer.submit(new_job()) == [1]
+
+
+def delete_log(writer: Writer) -> None:
+    """What a cleaner does that knows these files for leftovers."""
+    for end in ("-wal", "-shm"):
+        Path(f"{database(writer)}{end}").unlink()
+
+
+async def test_a_deleted_log_is_noticed_and_what_it_held_is_saved(writer: Writer) -> None:
+    """Nothing is acknowledged into a log without a name, which a crash would take along; what was
+    acknowledged before is there afterwards."""
+    await writer.submit(new_job())
+    delete_log(writer)
+    with pytest.raises(DatabaseLost, match="wal was deleted or replaced"):
+        await writer.submit(new_job())
+    await writer.store.reopen()
+    assert await writer.submit(new_job()) == [2]
+    check_everything(await writer.rows(), await writer.ledger())
+    async with Writer(SqliteStore(copy_of(database(writer)), owner_wait_seconds=0)) as after_crash:
+        assert list(await after_crash.rows()) == [1, 2]
+
+
+async def test_a_deleted_log_is_saved_though_another_program_reads(writer: Writer) -> None:
+    """Somebody who has the database open too does not keep what the log held from being saved."""
+    with contextlib.closing(sqlite3.connect(database(writer))) as other:
+        await writer.submit(new_job())
+        assert other.execute("SELECT count(*) FROM job").fetchall() == [(1,)]
+        delete_log(writer)
+        with pytest.raises(DatabaseLost):
+            await writer.submit(new_job())
+        await writer.store.reopen()
+    assert await writer.submit(new_job()) == [2]
+    assert list(await writer.rows()) == [1, 2]
+
+
+def copy_of(database: Path) -> Path:
+    """The files as a crash would leave them at this moment."""
+    copy = database.with_name("copy.db")
+    for end in ("", "-wal"):
+        shutil.copyfile(f"{database}{end}", f"{copy}{end}")
+    return copy
 
 
 async def test_an_owner_can_be_kept_after_the_close(writer: Writer) -> None:
