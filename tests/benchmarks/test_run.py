@@ -8,8 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 ROOT = Path(__file__).resolve().parents[2]
 RUN = ROOT / "benchmarks" / "run.py"
 
@@ -37,7 +35,7 @@ def test_a_quick_run_measures_every_figure_that_is_asked_for(tmp_path: Path) -> 
         "big file: of the empty one",
         "big file: memory above that",
         "100 orphans: first new body",
-        "last 1 stretches to first 1",
+        "the grown file, of a fresh one",
     }
     assert report["machine"]["cores"] >= 1
     assert list(tmp_path.iterdir()) == []
@@ -51,11 +49,10 @@ def test_a_name_that_is_no_measurement_is_refused_with_those_that_are() -> None:
     assert "there are floor, end_to_end, latency, big_table, growth" in ran.stderr
 
 
-@pytest.mark.parametrize("names", [("floor",), ("growth", "floor")])
-def test_only_what_is_named_is_measured(names: tuple[str, ...], tmp_path: Path) -> None:
+def test_only_what_is_named_is_measured_in_that_order(tmp_path: Path) -> None:
     """Names choose measurements, and their order is the table's."""
-    ran = bench("--quick", "--folder", str(tmp_path), *names)
+    ran = bench("--quick", "--folder", str(tmp_path), "growth", "floor")
 
     assert ran.returncode == 0, ran.stderr
     heads = [line.split(":")[0] for line in ran.stdout.splitlines()[1:] if line[:1].isalpha()]
-    assert heads[: len(names)] == list(names)
+    assert heads[:2] == ["growth", "floor"]
