@@ -33,6 +33,7 @@ from overseen.feed import Which
 from overseen.handle import Handle
 from overseen.hooks import Hook, Hooks
 from overseen.jobs import Call, Job
+from overseen.life import Life
 from overseen.log import library_logger
 from overseen.option_checks import check_moment, check_priority
 from overseen.outcome import Outcome
@@ -129,9 +130,8 @@ class Supervisor:
         self._random = random or Random().random
         self._logger = logger
         self._hooks = Hooks()
-        self._running: Running | None = None
-        self._last: Running | None = None
-        self._main: asyncio.Task[StopReport] | None = None
+        self._life: Life | None = None
+        self._last: Life | None = None
         self._thread: int | None = None
         self.report: StopReport | None = None
         """How the last stop went; None before the first."""
@@ -144,36 +144,20 @@ class Supervisor:
         Harmless if it is started already. Raises `DatabaseRefused` in its several forms,
         `StoreUnavailable`, `StillRunning`, and `WrongLoop` if it runs in another loop.
         """
-        if self._running is not None:
-            self._require_own_loop(self._running)
-            await asyncio.shield(self._running.opened)
+        if self._life is not None:
+            self._require_own_loop(self._life)
+            await asyncio.shield(self._life.opened)
             return
-        if self._last is not None and self._last.survivors:
-            raise StillRunning([attempt.claimed.id for attempt in self._last.survivors])
-        running = Running(
-            settings=self.settings,
-            registry=self.registry,
-            hooks=self._hooks,
-            store=self._make_store(),
-            clock=self._clock,
-            random=self._random,
-            state=self._state,
-            log=self._logger or library_logger(),
-            submit_child=self._submit_child,
-        )
+        if self._last is not None and self._last.running.survivors:
+            survivors = self._last.running.survivors
+            raise StillRunning([attempt.claimed.id for attempt in survivors])
         self._thread = threading.get_ident()
-        self._running = running
-        main = running.loop.create_task(running.live_through(), name="overseen supervisor")
-        self._main = main
+        life = self._life = Life(self._make_running())
         try:
-            await asyncio.shield(running.opened)
+            await life.start()
         except BaseException:
-            if not running.opened.done():
-                main.cancel()  # while it opens
-            running.hurry()
-            await asyncio.wait([main])
-            if self._running is running:
-                self._running = self._main = None
+            if self._life is life:
+                self._life = None
             raise
 
     async def stop(self) -> StopReport:
@@ -183,24 +167,16 @@ class Supervisor:
         it does not leave it half done. Raises `SupervisorFailed` if the supervisor gave up, and
         `WrongLoop` from another loop than its own.
         """
-        main, running = self._main, self._running
-        if main is None or running is None:
+        life = self._life
+        if life is None:
             return self.report or StopReport(drained=0, interrupted=0, seconds=0.0)
-        self._require_own_loop(running)
-        running.ask_to_stop()
-        cancelled: asyncio.CancelledError | None = None
-        while not main.done():
-            try:
-                await asyncio.wait([main])
-            except asyncio.CancelledError as error:
-                running.hurry()
-                cancelled = error
-        if self._main is main:  # else another waiter was first, and may have started again
-            self._running, self._last, self._main = None, running, None
-        self.report = main.result()
-        if cancelled is not None:
-            raise cancelled
-        return self.report
+        self._require_own_loop(life)
+        try:
+            return await life.stop()
+        finally:
+            self.report = life.report
+            if self._life is life:  # else another waiter was first, and may have started again
+                self._life, self._last = None, life
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -427,7 +403,7 @@ class Supervisor:
         check_events(types)
 
         def register(hook: H) -> H:
-            check_hook(hook, started=self._running is not None)
+            check_hook(hook, started=self._life is not None)
             self._hooks.add(types, hook)
             return hook
 
@@ -437,30 +413,42 @@ class Supervisor:
 
     def _asking(self) -> Asking:
         """The running supervisor, if it runs and if this is its loop."""
-        running = self._running
-        if running is None:
+        life = self._life
+        if life is None:
             raise NotStarted if self._last is None else SupervisorStopped()
-        self._require_own_loop(running)
-        opened = running.opened
-        if not opened.done() or opened.cancelled() or opened.exception() is not None:
+        self._require_own_loop(life)
+        if not life.is_open:
             raise NotStarted(starting=True)
-        if running.failure is not None:
-            raise running.failure
-        return Asking(self, running)
+        if life.running.failure is not None:
+            raise life.running.failure
+        return Asking(self, life.running)
 
-    def _require_own_loop(self, running: Running) -> None:
+    def _require_own_loop(self, life: Life) -> None:
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             loop = None
-        if loop is not running.loop:
+        if loop is not life.running.loop:
             raise WrongLoop(in_thread=threading.get_ident() != self._thread)
 
     def _remembering(self) -> Asking:
         """As `_asking`; once stopped, the last life, which still remembers recent outcomes."""
-        if self._running is None and self._last is not None:
-            return Asking(self, self._last)
+        if self._life is None and self._last is not None:
+            return Asking(self, self._last.running)
         return self._asking()
+
+    def _make_running(self) -> Running:
+        return Running(
+            settings=self.settings,
+            registry=self.registry,
+            hooks=self._hooks,
+            store=self._make_store(),
+            clock=self._clock,
+            random=self._random,
+            state=self._state,
+            log=self._logger or library_logger(),
+            submit_child=self._submit_child,
+        )
 
     def _make_store(self) -> Store:
         if callable(self._database):
