@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from functools import cache
 from types import GenericAlias
 from typing import (
     Any,
@@ -63,7 +64,6 @@ PAYLOAD_BYTES_MAX: Final = 1_048_576
 
 R = TypeVar("R")
 
-_PLAIN: Final = ValueChecker("value", Any, InvalidPayload)
 _NO_ARGUMENTS: Final[tuple[object, ...]] = ()
 _FIX_TYPE: Final = (
     "Use types that can be JSON (numbers, text, dates, enums, dataclasses, TypedDict, Struct, "
@@ -239,7 +239,7 @@ def encode_value(value: object, limit: int = PAYLOAD_BYTES_MAX, *, what: str = "
     Only plain JSON passes, as for a parameter without an annotation. Raises `InvalidPayload`
     with `what` and the path, and `PayloadTooLarge` above `limit` bytes.
     """
-    checker = _PLAIN if what == "value" else ValueChecker(what, Any, InvalidPayload)
+    checker = _plain_checker(what)
     text, back = checker.write(value, limit)
     if not same(back, value):
         checker.require_plain(value, "$")
@@ -248,7 +248,13 @@ def encode_value(value: object, limit: int = PAYLOAD_BYTES_MAX, *, what: str = "
 
 def decode_value(text: str) -> object:
     """Return the plain value that `encode_value` wrote. Raises `InvalidPayload`."""
-    return _PLAIN.read(text)
+    return _plain_checker("value").read(text)
+
+
+@cache
+def _plain_checker(what: str) -> ValueChecker:
+    """One for each of the few words that errors are named with."""
+    return ValueChecker(what, Any, InvalidPayload)
 
 
 def _json_type(parameter: Parameter, annotation: object) -> object:

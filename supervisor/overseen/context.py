@@ -14,6 +14,7 @@ import msgspec
 from overseen.attempt import WARNINGS_MAX, Attempt, Mark
 from overseen.codec import decode_value, encode_value
 from overseen.errors import InvalidOption, InvalidPayload
+from overseen.face_checks import check_job
 from overseen.plain_text import plain_text
 from overseen_storage.lifecycle import EventType, Reason
 from overseen_storage.records import LogLine, Progress
@@ -29,7 +30,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
-LOG_CHARACTERS_MAX: Final = 4_000
 INT_MAX: Final = 1 << 53
 """From here on a float does not hold every int; it is near enough for progress."""
 
@@ -176,7 +176,8 @@ class Context:
             return
         attempt.last_beat = running.loop.time()
         if attempt.warnings < WARNINGS_MAX:
-            data = encode_value({"message": _short(message), **fields}, running.result_limit)
+            said = {"message": _short(message), **fields}
+            data = encode_value(said, running.result_limit, what="warning")
             attempt.warnings += 1
             self._mark(Mark(EventType.WARNING, data, None))
         else:
@@ -190,13 +191,13 @@ class Context:
         attempt, running = self._attempt, self._running
         if attempt is None or running is None:
             return
-        data = encode_value(fields, running.result_limit) if fields else None
+        data = encode_value(fields, running.result_limit, what="log") if fields else None
         line = LogLine(
             attempt.claimed.id,
             attempt.claimed.fence,
             running.stamper.now(),
             level,
-            message[:LOG_CHARACTERS_MAX],
+            plain_text(message),
             data,
         )
         self._on_loop(lambda: running.scribe.write(line))
@@ -212,7 +213,7 @@ class Context:
         if attempt is None or running is None:
             return Saved(None)
         attempt.last_beat = running.loop.time()
-        data = encode_value(value, running.result_limit)
+        data = encode_value(value, running.result_limit, what="checkpoint")
         saved = running.loop.create_future() if self._in_loop() else None
         self._mark(Mark(EventType.CHECKPOINT, data, saved))
         self._obey()
@@ -230,6 +231,7 @@ class Context:
         """Submit another job; this one is recorded as its parent."""
         if self._running is None:
             raise InvalidOption("ctx", "a detached Context", "the context of a running job")
+        check_job(job)
         return await self._running.submit_child(self.job_id, job.call(*arguments, **keywords))
 
     # How it gets there.
