@@ -68,6 +68,7 @@ class Attempt:
         "marks",
         "next_progress_at",
         "progress",
+        "progress_taken",
         "progress_timer",
         "report_changed",
         "stop_reason",
@@ -122,6 +123,9 @@ class Attempt:
         """Read by the context of a body in a thread: raise at the next call."""
 
         self.progress: Progress | None = None
+        self.progress_taken: Progress | None = None
+        """The one that was planned last. The slot itself is never cleared: the body may be in a
+        thread, and what it writes between a look and a clearing would be lost."""
         self.next_progress_at = now
         self.progress_timer: asyncio.TimerHandle | None = None
         self.marks: list[Mark] = []
@@ -142,6 +146,11 @@ class Attempt:
         """Whether the body has been told, by anybody."""
         return self.stopping_since is not None
 
+    @property
+    def has_progress(self) -> bool:
+        """Whether its last progress was not taken yet."""
+        return self.progress is not self.progress_taken
+
     def known(self) -> Known:
         """Return what the decision about its end needs."""
         claimed = self.claimed
@@ -161,7 +170,7 @@ class Attempt:
     @property
     def has_news(self) -> bool:
         """Whether there is something in its slots that no plan has taken."""
-        return self.progress is not None or bool(self.marks)
+        return self.has_progress or bool(self.marks)
 
     def put_mark(self, mark: Mark) -> None:
         """Take a mark; of several checkpoints only the last is worth writing."""

@@ -153,10 +153,9 @@ class Effects:
 
     def _undo_changed(self, plan: Plan, attempt: Attempt, marks: list[Mark]) -> None:
         attempt.marks[:0] = marks
-        if attempt.progress is None:
-            for note in plan.notes:
-                if note.job_id == attempt.claimed.id and note.progress is not None:
-                    attempt.progress = note.progress
+        for note in plan.notes:
+            if note.progress is not None and note.progress is attempt.progress_taken:
+                attempt.progress_taken = None
         if attempt.ended is None and not attempt.changed:
             attempt.changed = True
             self._backlog.append(Changed(attempt))

@@ -344,7 +344,7 @@ class Planner:
             plan.marks[len(plan.notes)] = mark
             plan.notes.append(note)
         plan.changed.append((attempt, [mark for _, mark in marks]))
-        if attempt.progress is not None:
+        if attempt.has_progress:
             attempt.report_changed(attempt)  # once it is due
 
     def _plan_looks(self, plan: Plan, tick: Tick) -> None:

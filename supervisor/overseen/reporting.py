@@ -19,9 +19,10 @@ __all__ = ["sum_up_warnings", "take_marks", "take_progress"]
 def take_progress(attempt: Attempt, now: float, interval: float, *, last: bool) -> Note | None:
     """Take the progress out of its slot if it is due, or if it is the last: the attempt ended."""
     progress = attempt.progress
-    if progress is None or (now < attempt.next_progress_at and not last):
+    due = last or now >= attempt.next_progress_at
+    if progress is None or progress is attempt.progress_taken or not due:
         return None
-    attempt.progress = None
+    attempt.progress_taken = progress
     attempt.next_progress_at = now + interval
     data = msgspec.json.encode(progress).decode()
     note = _note(attempt, EventType.PROGRESS, data)
