@@ -96,6 +96,7 @@ def _tests(root: Path, path: Path) -> Iterator[tuple[Shown, str]]:
     """The test functions of a file, in order, with their docstrings."""
     file = path.relative_to(root).as_posix()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        is_function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        if is_function and node.name.startswith("test_"):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if node.name.startswith("test_"):
             yield Shown(file, node.name), ast.get_docstring(node) or ""
