@@ -11,12 +11,14 @@ from typing import TypeVar
 
 import msgspec
 
-from overseen_storage.groups import Finish, NewJob, Note, PutBack
+from overseen_storage.groups import Finish, Note, PutBack
 from overseen_storage.records import JobError, LogLine, Progress
 
 MESSAGE_LENGTH_MAX = 4_000
 TRACEBACK_LENGTH_MAX = 16_000
 LOG_LENGTH_MAX = 16_000
+PROGRESS_LENGTH_MAX = 1_000
+NAME_LENGTH_MAX = 200
 
 Item = TypeVar("Item", bound=msgspec.Struct)
 
@@ -60,16 +62,18 @@ def safe_error(error: JobError) -> JobError:
     traceback = safe(error.traceback)
     if len(traceback) > TRACEBACK_LENGTH_MAX:
         traceback = "... (cut)\n" + traceback[-(TRACEBACK_LENGTH_MAX - 10) :]
-    return JobError(safe(error.type)[:200], shortened(error.message, MESSAGE_LENGTH_MAX), traceback)
+    return JobError(
+        safe(error.type)[:NAME_LENGTH_MAX], shortened(error.message, MESSAGE_LENGTH_MAX), traceback
+    )
 
 
 def safe_progress(progress: Progress) -> Progress:
-    """`progress` with safe text, cut to 1,000 characters."""
+    """`progress` with safe text, cut to the lengths a record has."""
     return Progress(
         progress.done,
         progress.total,
-        None if progress.message is None else shortened(progress.message, 1_000),
-        None if progress.stage is None else shortened(progress.stage, 200),
+        None if progress.message is None else shortened(progress.message, PROGRESS_LENGTH_MAX),
+        None if progress.stage is None else shortened(progress.stage, NAME_LENGTH_MAX),
     )
 
 
@@ -108,13 +112,17 @@ def make_safe(item: Item) -> Item:
     return msgspec.structs.replace(item, **changes) if changes else item
 
 
-def needs_shortening(item: Finish | PutBack | Note | NewJob) -> bool:
+def needs_shortening(item: Finish | PutBack | Note) -> bool:
     """Whether an error or a progress is longer than what is kept."""
-    if isinstance(item, Finish | PutBack):
-        error = item.error
-        return error is not None and (
-            len(error.message) > MESSAGE_LENGTH_MAX or len(error.traceback) > TRACEBACK_LENGTH_MAX
-        )
     if isinstance(item, Note):
-        return item.progress is not None and len(item.progress.message or "") > 1_000
-    return False
+        progress = item.progress
+        return progress is not None and (
+            len(progress.message or "") > PROGRESS_LENGTH_MAX
+            or len(progress.stage or "") > NAME_LENGTH_MAX
+        )
+    error = item.error
+    return error is not None and (
+        len(error.type) > NAME_LENGTH_MAX
+        or len(error.message) > MESSAGE_LENGTH_MAX
+        or len(error.traceback) > TRACEBACK_LENGTH_MAX
+    )

@@ -51,6 +51,7 @@ REFUSED: dict[str, NewJob] = {
         status=Status.SCHEDULED, due_at=SECOND, queue_timeout_us=OUTSIDE - 1
     ),
     "huge parent": NewJob(kind="k", queue="main", arguments="{}", parent_id=HUGE),
+    "labels that are not JSON": new_job(labels='{"a"'),
     "negative retries": NewJob(kind="k", queue="main", arguments="{}", retries=-1),
     "negative losses": NewJob(kind="k", queue="main", arguments="{}", losses_allowed=-1),
     "born running": new_job(status=Status.RUNNING),
@@ -159,6 +160,21 @@ async def test_the_text_of_errors_is_made_safe(writer: Writer) -> None:
         assert "\0" not in text
     assert len(kept.message) <= 4_100
     assert kept.message.startswith("nul ")
+
+
+async def test_names_in_errors_and_progress_are_cut(writer: Writer) -> None:
+    """However long the name of an exception's class or of a stage is, little of it is kept."""
+    claimed = await writer.start()
+    progress = Progress(stage="s" * 10_000)
+    notes = [Note(EventType.PROGRESS, job_id=claimed.id, fence=1, progress=progress)]
+    error = JobError("E" * 10_000, "message")
+    end = Finish(claimed.id, 1, Status.FAILED, reason=Reason.ERROR, error=error)
+    await writer.commit(notes=notes, finishes=[end])
+    row = await writer.row(claimed.id)
+    assert row.progress is not None
+    assert row.error is not None
+    assert len(row.progress.stage or "") <= 200
+    assert len(row.error.type) <= 200
 
 
 async def test_log_lines_are_made_safe(writer: Writer) -> None:

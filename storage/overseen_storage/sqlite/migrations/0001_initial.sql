@@ -105,6 +105,7 @@ CREATE TABLE job (
         AND queue_timeout_us BETWEEN 0 AND 3153600000000000
     ),
     CONSTRAINT arguments_are_json CHECK (json_valid(arguments)),
+    CONSTRAINT labels_are_json CHECK (labels IS NULL OR json_valid(labels)),
     CONSTRAINT schedule_with_fire_time CHECK ((schedule_id IS NULL) = (fire_time IS NULL)),
     CONSTRAINT callback_with_event CHECK ((callback_of IS NULL) = (callback_event IS NULL))
 ) STRICT;
