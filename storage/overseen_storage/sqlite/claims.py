@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from dataclasses import dataclass, field
 
 import msgspec
@@ -114,27 +115,60 @@ def _choose_simply(writer: Writer, claims: Claims, done: ClaimedText) -> str | N
     return ids
 
 
+@dataclass(slots=True)
+class _Look:
+    """How far one queue has been looked at."""
+
+    queue: str
+    limit: int
+    """Jobs it may give at most."""
+    asked: int
+    """Jobs it was asked for: `limit` in the end, unless others go first."""
+    found: list[Candidate] = field(default_factory=list[Candidate])
+    looked_at_all: bool = True
+    """Whether no unknown kinds are left among the first."""
+
+
 def _choose(writer: Writer, claims: Claims, done: ClaimedText) -> list[int]:
     """The ids that go first over all queues; unknown kinds that come up are held meanwhile.
+
+    With many queues each gives a few only, so each is asked for a few, and those that gave all of
+    them for more: a thousand full queues are not read a thousand times as deep as needed.
 
     At most `claims.limit` jobs are held in one group: the stamps reserved end there. A queue
     full of unknown kinds is worked off over several groups, so it is not reported short.
     """
-    best: list[tuple[Candidate, str]] = []
-    counted: dict[str, tuple[int, int]] = {}
+    share = 1 + claims.limit // len(claims.wanted)
+    looks: list[_Look] = []
     for wanted in claims.wanted:
         limit = min(wanted.limit, claims.limit)
-        found, looked_at_all = _candidates(writer, claims, wanted.queue, limit, done)
-        best.extend((candidate, wanted.queue) for candidate in found)
-        counted[wanted.queue] = (len(found), limit if looked_at_all else 0)
-    best.sort()
-    taken: dict[str, int] = dict.fromkeys(counted, 0)
-    for _, queue in best[: claims.limit]:
-        taken[queue] += 1
+        looks.append(_Look(wanted.queue, limit, min(2 * share, limit)))
+    best: list[tuple[Candidate, str]] = []
+    taken: Counter[str] = Counter()
+    asking = looks
+    while asking:
+        for look in asking:
+            look.found, look.looked_at_all = _candidates(
+                writer, claims, look.queue, look.asked, done
+            )
+        all_found = [(candidate, look.queue) for look in looks for candidate in look.found]
+        best = sorted(all_found)[: claims.limit]
+        taken = Counter(queue for _, queue in best)
+        asking = [look for look in looks if _may_have_more(look, taken)]
+        for look in asking:
+            look.asked = min(4 * look.asked, look.limit)
     done.short_queues.extend(
-        queue for queue, (found, limit) in counted.items() if taken[queue] == found < limit
+        look.queue
+        for look in looks
+        if look.looked_at_all and taken[look.queue] == len(look.found) < look.asked
     )
-    return [candidate[2] for candidate, _ in best[: claims.limit]]
+    return [candidate[2] for candidate, _ in best]
+
+
+def _may_have_more(look: _Look, taken: Counter[str]) -> bool:
+    """Whether all that the queue gave goes first, so that what follows there might too."""
+    gave_all = taken[look.queue] == len(look.found) == look.asked
+    return look.looked_at_all and gave_all and look.asked < look.limit
 
 
 def _candidates(
