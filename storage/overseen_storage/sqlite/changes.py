@@ -16,7 +16,7 @@ from overseen_storage.lifecycle import (
 )
 from overseen_storage.sqlite.rows import Rows, document
 from overseen_storage.sqlite.safe_text import make_safe
-from overseen_storage.sqlite.writer import HELD_OF, STATUS_OF, Writer
+from overseen_storage.sqlite.writer import HELD_OF, STATUS_OF, Writer, is_storable
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -56,7 +56,7 @@ class Changer:
         return missed
 
     def _read(self, job_id: int) -> Waiting | None:
-        row = self._writer.one("waiting", id=job_id)
+        row = self._writer.one("waiting", id=job_id) if is_storable(job_id) else None
         if row is None:
             return None
         status, fence, held, queue = row

@@ -23,9 +23,11 @@ from overseen_storage.sqlite.writer import (
     CAUSE_OF,
     EVENT_OF,
     HELD_OF,
+    INTEGER_MAX,
     REASON_OF,
     STATUS_OF,
     Parameter,
+    is_storable,
 )
 
 _FIELDS = JobRecord.__struct_fields__
@@ -98,7 +100,7 @@ def event_record(row: EventRow) -> Event:
 
 def read_job(connection: sqlite3.Connection, job_id: int) -> JobRecord | None:
     """One row, or None."""
-    if not -(2**63) <= job_id < 2**63:
+    if not is_storable(job_id):
         return None
     row = connection.execute(statement("job"), {"id": job_id}).fetchone()
     return None if row is None else job_record(row)
@@ -157,7 +159,7 @@ def _conditions(query: JobQuery) -> tuple[list[str], dict[str, Parameter]]:
         parameters[f"text{number}"] = text
     if query.before_id is not None:
         conditions.append("id < :before_id")
-        parameters["before_id"] = query.before_id
+        parameters["before_id"] = min(query.before_id, INTEGER_MAX)
     return conditions, parameters
 
 
@@ -205,10 +207,13 @@ def read_events(
     connection.execute("BEGIN")
     try:
         height, pruned_to = read_ledger_end(connection)
+        after = min(after, INTEGER_MAX)
         end = height if up_to is None else min(up_to, height)
         parameters: dict[str, Parameter] = {"after": after, "up_to": end, "limit": limit}
         searched_to = max(after, end)
         if job_id is not None:
+            if not is_storable(job_id):
+                return EventsText("[]", searched_to, pruned_to)
             name = "events_of_job"
             parameters.update(job_id=job_id, batch_id=batch_id, kind=kind)
         elif batch_id is None and kind is None:
@@ -235,6 +240,8 @@ def event_page(text: EventsText, limit: int) -> EventPage:
 
 def read_logs(connection: sqlite3.Connection, job_id: int) -> list[LogLine]:
     """The log lines of one job."""
+    if not is_storable(job_id):
+        return []
     rows = connection.execute(statement("logs"), {"job_id": job_id}).fetchall()
     return [LogLine(*row) for row in rows]
 

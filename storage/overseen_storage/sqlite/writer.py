@@ -38,6 +38,15 @@ HELD_OF: dict[int, Held] = {code: held for held, code in HELD_CODES.items()}
 EVENT_OF: dict[int, EventType] = {code: kind for kind, code in EVENT_CODES.items()}
 
 
+INTEGER_MAX = 2**63 - 1
+"""The largest number that SQLite can keep: no id, seq or stamp is higher."""
+
+
+def is_storable(number: int) -> bool:
+    """Whether SQLite can keep it: if not, nothing has this number."""
+    return -INTEGER_MAX <= number <= INTEGER_MAX
+
+
 @dataclass(slots=True)
 class Heights:
     """The highest numbers given out."""

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 from tests.storage.driving import SECOND, Writer, finish, new_job
 
-from overseen_storage.groups import ClaimFrom, JobQuery, Note, PutBack, Submission
+from overseen_storage.groups import (
+    ChangeWaiting,
+    ClaimFrom,
+    JobQuery,
+    Missed,
+    Note,
+    PutBack,
+    Submission,
+)
 from overseen_storage.lifecycle import Cause, EventType, Held, Reason, Status
 from overseen_storage.records import Event
 from overseen_storage.store import Store
@@ -217,3 +225,23 @@ async def test_reads_see_what_was_committed_before_them(writer: Writer) -> None:
         assert (await writer.row(n + 1)).kind == f"kind {n}"
         assert await writer.store.last_seq() == done.first_seq
         assert (await writer.store.jobs(JobQuery(limit=1)))[0].id == n + 1
+
+
+@pytest.mark.parametrize("number", [2**63, 2**64, 10**30, -(10**30)])
+async def test_a_number_that_no_job_can_have_is_no_job(writer: Writer, number: int) -> None:
+    """Ids come from people and programs: however large, they are answered like any unknown one."""
+    await writer.submit(new_job())
+    store = writer.store
+    assert await store.job(number) is None
+    assert (await store.job_snapshot(number)).job is None
+    assert await store.attempts(number) == []
+    assert await store.logs(number) == []
+    done = await writer.commit(changes=[ChangeWaiting(number, promote=True)])
+    assert (done.refused, done.missed_changes) == ({}, {0: Missed(number, None)})
+
+
+async def test_a_cursor_beyond_everything_finds_what_is_before_it(writer: Writer) -> None:
+    """A page before, or after, a number larger than any there is."""
+    await writer.submit(new_job())
+    assert [row.id for row in await writer.store.jobs(JobQuery(before_id=2**63))] == [1]
+    assert (await writer.store.events(after=2**63, limit=10)).events == []
