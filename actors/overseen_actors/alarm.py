@@ -41,6 +41,11 @@ class Alarm:
         timer = None if when is None else loop.call_at(when, _time_is_up, sleeper)
         try:
             return await sleeper
+        except asyncio.CancelledError:
+            # Rung and cancelled in one turn of the loop: for its next sleep, or its successor's.
+            if sleeper.done() and not sleeper.cancelled() and sleeper.result():
+                self._rung = True
+            raise
         finally:
             self._sleeper = None
             if timer is not None:
