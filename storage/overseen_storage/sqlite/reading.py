@@ -8,7 +8,7 @@ from collections.abc import Callable
 import msgspec
 
 from overseen_storage.groups import Deadlines, EventPage, JobQuery, JobSnapshot
-from overseen_storage.lifecycle import STATUS_CODES, Status
+from overseen_storage.lifecycle import LIVE, STATUS_CODES, Status
 from overseen_storage.records import (
     EpochRecord,
     Event,
@@ -42,6 +42,7 @@ _DOCUMENTS: dict[str, Callable[[str], object]] = {
     "error": msgspec.json.Decoder(JobError).decode,
     "progress": msgspec.json.Decoder(Progress).decode,
 }
+_LIVE = "status IN (5 /* running */, 6 /* cancelling */)"
 _SCAN_MIN = 2_000
 _SCAN_FACTOR = 20
 
@@ -167,13 +168,11 @@ def _among(statuses: frozenset[Status]) -> str:
     if not statuses:
         return "0"
     codes = sorted(STATUS_CODES[status] for status in statuses)
-    if len(codes) == 1 and codes[0] not in (5, 6):
-        return f"status = {codes[0]}"
     among = f"status IN ({', '.join(map(str, codes))})"
-    live = {5, 6}
-    if set(codes) <= live and len(codes) == 1:
-        return f"status IN (5, 6) AND {among}"
-    return among
+    if len(codes) > 1:
+        return among
+    # The index of the live ones is over both, so one of them is asked for as one of both.
+    return f"{_LIVE} AND {among}" if statuses <= LIVE else f"status = {codes[0]}"
 
 
 def read_orphans(
