@@ -13,7 +13,6 @@ from overseen_storage.lifecycle import Cause, EventType, Reason
 from overseen_storage.records import Progress
 
 if TYPE_CHECKING:
-    from overseen.context import Context
     from overseen.jobs import Job
 
 __all__ = ["Attempt", "Mark"]
@@ -49,36 +48,44 @@ class Attempt:
     `Finished` of it.
     """
 
-    __slots__ = (
-        "began_at",
-        "body_deadline",
-        "cancel_cause",
-        "cancel_reason",
-        "cancelling",
-        "changed",
-        "claimed",
-        "context",
-        "ended",
-        "entered",
-        "heartbeat_seconds",
-        "interrupted",
-        "job",
-        "last_beat",
-        "look_at",
-        "marks",
-        "next_progress_at",
-        "progress",
-        "progress_taken",
-        "progress_timer",
-        "report_changed",
-        "stop_reason",
-        "stopping_since",
-        "stuck",
-        "task",
-        "thread_cancel",
-        "warnings",
-        "warnings_dropped",
-    )
+    # Defaults stand in the class, so that beginning an attempt stores only what it has of its own:
+    # tens of thousands begin each second.
+
+    task: asyncio.Task[None] | None = None
+    """Its worker, from its begin to its report."""
+    entered: bool = False
+    """The worker's coroutine has begun. Before that a cancellation would skip it unseen."""
+    ended: Ended | None = None
+    """Its report, kept until the store has it."""
+    look_at: float | None = None
+    """Loop time at which the watch looks at it next."""
+    cancelling: bool = False
+    """A cancel request is committed."""
+    cancel_reason: Reason = Reason.REQUESTED
+    cancel_cause: Cause = Cause.CALLER
+    stop_reason: Reason | None = None
+    """`timeout` or `silent`, once committed."""
+    interrupted: bool = False
+    """A shutdown has told it to stop."""
+    stopping_since: float | None = None
+    """Loop time at which it was first told to stop, for whatever cause."""
+    stuck: bool = False
+    """It ignores its cancellation past the grace, and holds no slot any more."""
+    thread_cancel: bool = False
+    """Read by the context of a body in a thread: raise at the next call."""
+    progress: Progress | None = None
+    """What the body said last."""
+    progress_taken: Progress | None = None
+    """The one that was planned last. The slot itself is never cleared: the body may be in a
+    thread, and what it writes between a look and a clearing would be lost."""
+    progress_timer: asyncio.TimerHandle | None = None
+    """Set while progress waits until it is due."""
+    warnings: int = 0
+    """How many of this attempt are on the ledger, or on their way."""
+    warnings_dropped: int = 0
+    """How many more there were than are kept."""
+    changed: bool = False
+    """A `Changed` lies in the mailbox."""
 
     def __init__(
         self,
@@ -91,13 +98,6 @@ class Attempt:
         self.claimed = claimed
         self.job = job
         self.report_changed = report_changed
-        self.context: Context | None = None
-        self.task: asyncio.Task[None] | None = None
-        self.entered = False
-        """The body's coroutine has begun. Before that a cancellation would skip it unseen."""
-        self.ended: Ended | None = None
-        """Its report, kept until the store has it."""
-
         timeout_us = claimed.timeout_us or definition.timeout_us
         heartbeat_us = claimed.heartbeat_us or definition.heartbeat_us
         self.body_deadline = None if timeout_us is None else now + timeout_us / 1e6
@@ -105,35 +105,8 @@ class Attempt:
         self.heartbeat_seconds = None if heartbeat_us is None else heartbeat_us / 1e6
         self.began_at = self.last_beat = now
         """Loop time of the last sign of life."""
-        self.look_at: float | None = None
-        """Loop time at which the watch looks at it next."""
-
-        self.cancelling = False
-        """A cancel request is committed."""
-        self.cancel_reason = Reason.REQUESTED
-        self.cancel_cause = Cause.CALLER
-        self.stop_reason: Reason | None = None
-        """`timeout` or `silent`, once committed."""
-        self.interrupted = False
-        """A shutdown has told it to stop."""
-        self.stopping_since: float | None = None
-        """Loop time at which it was first told to stop, for whatever cause."""
-        self.stuck = False
-        self.thread_cancel = False
-        """Read by the context of a body in a thread: raise at the next call."""
-
-        self.progress: Progress | None = None
-        self.progress_taken: Progress | None = None
-        """The one that was planned last. The slot itself is never cleared: the body may be in a
-        thread, and what it writes between a look and a clearing would be lost."""
         self.next_progress_at = now
-        self.progress_timer: asyncio.TimerHandle | None = None
         self.marks: list[Mark] = []
-        self.warnings = 0
-        """How many of this attempt are on the ledger, or on their way."""
-        self.warnings_dropped = 0
-        self.changed = False
-        """A `Changed` lies in the mailbox."""
 
     @property
     def grace_seconds(self) -> float:

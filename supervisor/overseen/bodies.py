@@ -50,6 +50,7 @@ class Bodies:
             threads=self._threads,
             is_over=lambda: mailbox.closed,
         )
+        self._changed = self._report_change  # one for all attempts
         self.survivors: list[Attempt] = []
         """Bodies that outlive the stop, because they ignore their cancellation."""
         self._all_ended: Callable[[], None] | None = None
@@ -57,7 +58,7 @@ class Bodies:
     def enlist(self, claimed: Claimed) -> Attempt:
         """The start of an attempt is on disk: from here on it is live."""
         now = self._loop.time()
-        attempt = Attempt(claimed, self._registry.get(claimed.kind), now, self._report_change)
+        attempt = Attempt(claimed, self._registry.get(claimed.kind), now, self._changed)
         self._live.add(attempt)
         if attempt.body_deadline is not None or attempt.heartbeat_seconds is not None:
             self._watch.follow(attempt, now)

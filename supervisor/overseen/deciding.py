@@ -25,7 +25,7 @@ __all__ = ["Decision", "Known", "Lost", "after_attempt", "after_loss", "error_of
 Decision: TypeAlias = Finish | PutBack
 
 
-class Known(msgspec.Struct, frozen=True):
+class Known(msgspec.Struct, frozen=True, gc=False):
     """What the supervisor knows of an attempt when it ends."""
 
     job_id: int

@@ -21,7 +21,7 @@ RESULT_BYTES_MAX: Final = 64 << 20
 """Results kept in memory; older ones are read from their rows."""
 
 
-class End(msgspec.Struct, frozen=True):
+class End(msgspec.Struct, frozen=True, gc=False):
     """How a job ended, from memory or from its row."""
 
     kind: str

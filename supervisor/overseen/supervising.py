@@ -78,7 +78,7 @@ class SupervisorActor(Actor[Message]):
         self._backlog.extend(self.mailbox.drain())  # who reported meanwhile is not asked again
         waiting = {m.attempt for m in self._backlog if isinstance(m, Finished)}
         for attempt in self._live:
-            if attempt.task is None:
+            if attempt.task is None and not attempt.entered:
                 self._begin(attempt)
             elif attempt.ended is not None and attempt not in waiting:
                 self._backlog.append(Finished(attempt))
