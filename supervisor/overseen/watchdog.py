@@ -29,6 +29,9 @@ PROBE_SECONDS: Final = 1.0
 """Distance of the questions to a store that does not work."""
 WAKE_SECONDS_MAX: Final = 30.0
 """The watchdog sleeps no longer than this: it also notices when the store works no more."""
+WAL_BYTES_KEPT: Final = 16 << 20
+"""A write-ahead log up to this size keeps its length: a commit that overwrites it takes 0.2 ms, one
+that makes it longer 0.4 ms (measured)."""
 PRUNE_JOBS: Final = 500
 """Jobs pruned in one transaction: small, so that nobody waits long behind it."""
 
@@ -106,7 +109,9 @@ class Watchdog:
             return
         try:
             await self._prune()
-            self._counters.wal_bytes = await self._store.checkpoint(truncate=not self._busy())
+            large = self._counters.wal_bytes > WAL_BYTES_KEPT
+            truncate = large and not self._busy()
+            self._counters.wal_bytes = await self._store.checkpoint(truncate=truncate)
         except StoreError as error:
             # The next commit meets it too and declares it; a sweep is only late.
             self._log.warning("sweep.failed", error=str(error), error_type=type(error).__name__)
