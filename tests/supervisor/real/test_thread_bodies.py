@@ -278,6 +278,8 @@ async def test_a_stop_does_not_wait_for_each_stuck_thread(make: Make, meeting: M
 
     assert len(report.stuck) == 12
     assert took < 1.5  # a fifth of a second for each would be 2.4
+    async with make(quick) as following:  # which is let in when the last of them has ended
+        assert following.recovered.jobs == len(handles)
 
 
 RAISED: dict[str, BaseException] = {
