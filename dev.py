@@ -79,7 +79,7 @@ def command_of(verb: str, rest: list[str]) -> list[str]:
 def check() -> int:
     """Run every check, also after one has failed; the first failure's code is the answer."""
     steps = [
-        [str(PYTHON), "-m", "ruff", "check", "."],
+        [str(PYTHON), "-m", "ruff", "check", "--no-cache", "."],
         [str(PYTHON), "-m", "ruff", "format", "--check", "."],
         [str(PYTHON), "-m", "mypy"],
         [str(PYTHON), "-m", "pyright"],

@@ -32,9 +32,8 @@ def sqlite_memory(path: Path) -> Store:
 
 def sqlite_inline(path: Path) -> Store:
     """A file, on the loop's own thread, as under simulated time."""
-    from overseen_storage.sqlite.store import SqliteStore
-
     from overseen_storage.sqlite.hop import InlineConnector
+    from overseen_storage.sqlite.store import SqliteStore
 
     return SqliteStore(path, connector=InlineConnector(), owner_wait_seconds=OWNER_WAIT_SECONDS)
 
