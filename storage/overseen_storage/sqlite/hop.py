@@ -11,9 +11,9 @@ import asyncio
 import contextlib
 import contextvars
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import aiosqlite
 
@@ -38,7 +38,10 @@ class Link(Protocol):
         ...
 
     async def close(self) -> None:
-        """Close the connection after what is already under way. Safe to call twice."""
+        """Close the connection after what is already under way. Safe to call twice.
+
+        Cancelling the waiter does not keep it open: it is closed when its turn comes.
+        """
         ...
 
 
@@ -186,10 +189,14 @@ class InlineLink:
         self._turn = asyncio.Lock()  # fair: first come, first served
 
     async def run(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `function` in its turn; see `Link.run`. A task of its own makes it uncancellable."""
+        """Run `function` in its turn; see `Link.run`."""
+        return await self._to_its_end(self._work(function))
+
+    async def _to_its_end(self, steps: Coroutine[Any, Any, T]) -> T:
+        """Await `steps` in a task of their own: who waits can be cancelled, they cannot."""
         # In an empty context, as on a thread: product code must not lean on what is set here.
         context = contextvars.Context()
-        work = asyncio.get_running_loop().create_task(self._work(function), context=context)
+        work = asyncio.get_running_loop().create_task(steps, context=context)
         self._running.add(work)
         work.add_done_callback(self._running.discard)
         work.add_done_callback(_retrieve)
@@ -203,7 +210,10 @@ class InlineLink:
             return function(self._connection)
 
     async def close(self) -> None:
-        """Close after what is under way."""
+        """Close after what is under way; see `Link.close`."""
+        await self._to_its_end(self._close())
+
+    async def _close(self) -> None:
         async with self._turn:
             connection, self._connection = self._connection, None
             if connection is not None:
