@@ -7,7 +7,7 @@ the store is already at work on the next group. Nothing here waits and nothing h
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from overseen.attempt import Attempt
@@ -85,6 +85,8 @@ class Accounting:
         done = Done(plan, committed)
         self._counters.groups += 1
         now = self._loop_now()
+        for field, refused in committed.refused.items():
+            self._log.error("row.refused", field=field, errors=list(refused.values()))
         self._ends(done)
         self._put_backs(done)
         self._submits(done)
@@ -195,22 +197,28 @@ class Accounting:
 
     def _cancellations(self, done: Done, now: float) -> None:
         plan, committed = done.plan, done.committed
+        void = _void(committed, "cancel_requests", committed.missed_cancel_requests)
         for index, (attempt, cancel) in enumerate(plan.cancelling):
-            if index in committed.missed_cancel_requests:
+            if index in void:
                 continue
             attempt.cancelling = True
             attempt.cancel_reason = plan.cancel_requests[index].reason
             attempt.cancel_cause = cancel.cause
             self.tell_to_stop(attempt, now)
             self._counters.add(EventType.CANCELLING)
+        void = _void(committed, "cancels", committed.missed_cancels)
         for index, cancel in enumerate(plan.cancelled):
-            if index not in committed.missed_cancels:
+            if index not in void:
                 done.unseen.append(cancel.job_id)
                 self._counters.add(EventType.CANCELLED)
 
     def _stoppings(self, plan: Plan, committed: Committed, now: float) -> None:
+        refused = committed.refused.get("stoppings", {})
         for index, attempt in enumerate(plan.stopping):
             if index in committed.missed_stoppings:
+                continue
+            if index in refused:
+                self._watch.look_later(attempt, now)
                 continue
             attempt.stop_reason = plan.stoppings[index].reason
             self.tell_to_stop(attempt, now)
@@ -232,8 +240,10 @@ class Accounting:
 
     def _waiting(self, done: Done) -> None:
         plan, committed = done.plan, done.committed
-        for message in plan.pausing:
-            self._paused(message.setting)
+        refused = committed.refused.get("queues", {})
+        for index, message in enumerate(plan.pausing):
+            if index not in refused:
+                self._paused(message.setting)
         self._queues.enter_all(committed.made_due)
         promoted = self._changes(plan, committed)
         due = sum(committed.made_due.values()) - promoted - committed.unheld
@@ -257,8 +267,9 @@ class Accounting:
     def _changes(self, plan: Plan, committed: Committed) -> int:
         """Count what operators changed; return how many jobs they promoted."""
         promoted = 0
+        void = _void(committed, "changes", committed.missed_changes)
         for index, change in enumerate(plan.changes):
-            if index in committed.missed_changes:
+            if index in void:
                 continue
             if change.promote:
                 promoted += 1
@@ -269,7 +280,14 @@ class Accounting:
         return promoted
 
     def _reports(self, plan: Plan, committed: Committed) -> None:
+        void = _void(committed, "notes", committed.missed_notes)
         for index, note in enumerate(plan.notes):
-            if index not in committed.missed_notes:
+            if index not in void:
                 self._counters.add(note.type)
         self._backlog.extend(plan.late)
+
+
+def _void(committed: Committed, field: str, missed: Mapping[int, Missed]) -> Collection[int]:
+    """Which items of a field changed nothing: their guard did not hold, or the schema refused."""
+    refused = committed.refused.get(field)
+    return missed.keys() | refused.keys() if refused else missed

@@ -34,7 +34,7 @@ from overseen.recent import End
 from overseen.submitting import Prepared, again, prepare, size_bytes
 from overseen_actors.errors import MailboxClosed
 from overseen_storage.errors import StoreUnavailable
-from overseen_storage.groups import ChangeWaiting, JobQuery, Note, SetQueue, Submission
+from overseen_storage.groups import ChangeWaiting, JobQuery, Missed, Note, SetQueue, Submission
 from overseen_storage.lifecycle import Cause, EventType, Status
 from overseen_storage.records import Event, JobRecord, LogLine
 
@@ -129,13 +129,14 @@ class Asking:
     async def change(self, change: ChangeWaiting) -> None:
         """Change a waiting job."""
         job_id = change.job_id
-        reply: asyncio.Future[Status | None] = self.running.loop.create_future()
-        status = await self._ask(Change(change, None, reply), reply)
-        if status is None:
+        reply: asyncio.Future[Missed | None] = self.running.loop.create_future()
+        missed = await self._ask(Change(change, reply), reply)
+        if missed is None:
             return
-        await self.job(job_id)  # it may not exist at all
+        if missed.status is None:
+            raise JobNotFound(job_id)
         what = "only a held job can be released" if change.release_hold else _CHANGEABLE
-        raise WrongStatus(job_id, status, what)
+        raise WrongStatus(job_id, missed.status, what)
 
     async def pause(self, queue: str, paused: bool) -> None:
         """Pause or resume a queue."""
@@ -181,7 +182,10 @@ class Asking:
     async def logs(self, job_id: int) -> list[LogLine]:
         """Return the log lines of a job, those that are not on disk yet included."""
         await self.running.scribe.flush()
-        return await self.running.store.logs(job_id)
+        lines = await self.running.store.logs(job_id)
+        if not lines:
+            await self.job(job_id)  # it may not exist at all
+        return lines
 
     # Waiting.
 

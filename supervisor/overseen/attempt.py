@@ -37,7 +37,13 @@ class Mark:
         if self.saved is None:
             self.saved = waiting
         elif waiting is not None:
-            self.saved.add_done_callback(lambda _: _wake(waiting))
+            self.saved.add_done_callback(lambda saved: _pass_on(saved, waiting))
+
+    def refuse(self, error: BaseException) -> None:
+        """It will not be on the ledger: tell whoever waits for it."""
+        if self.saved is not None and not self.saved.done():
+            self.saved.set_exception(error)
+            self.saved.exception()  # looked at: perhaps nobody waits
 
 
 class Attempt:
@@ -153,6 +159,12 @@ class Attempt:
                 mark.replaces(older)
         self.marks.append(mark)
 
+    def refuse_marks(self, error: BaseException) -> None:
+        """Nothing is written any more: whoever waits for a mark must not wait for ever."""
+        marks, self.marks = self.marks, []
+        for mark in marks:
+            mark.refuse(error)
+
     def deliver_cancellation(self) -> None:
         """Tell the body to stop, now. To be repeated: a body may swallow one."""
         self.thread_cancel = True
@@ -166,6 +178,12 @@ class Attempt:
             self.progress_timer = None
 
 
-def _wake(waiting: asyncio.Future[None]) -> None:
-    if not waiting.done():
+def _pass_on(saved: asyncio.Future[None], waiting: asyncio.Future[None]) -> None:
+    if waiting.done() or saved.cancelled():
+        return
+    error = saved.exception()
+    if error is None:
         waiting.set_result(None)
+    else:
+        waiting.set_exception(error)
+        waiting.exception()  # looked at: perhaps nobody waits

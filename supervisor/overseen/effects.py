@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from overseen.accounting import Done
 from overseen.attempt import Attempt, Mark
-from overseen.errors import refusal
+from overseen.errors import RequestRefused, refusal
 from overseen.feed import Feed
 from overseen.messages import CancelAnswered, Changed, Finished, Message, SubmitAnswered
 from overseen.planning import Plan
@@ -94,6 +94,8 @@ class Effects:
                 refuse(message.reply, refusal(result, message.submission.jobs[result.index]))
         for cancel, status in plan.answers:
             answer(cancel.reply, CancelAnswered(status))
+        if committed.refused:
+            _tell_refused(plan, committed.refused)
         for index, (_, cancel) in enumerate(plan.cancelling):
             missed = committed.missed_cancel_requests.get(index)
             status_now = Status.CANCELLING if missed is None else missed.status
@@ -103,8 +105,7 @@ class Effects:
             status_now = Status.CANCELLED if missed is None else missed.status
             answer(cancel.reply, CancelAnswered(status_now))
         for index, change in enumerate(plan.changing):
-            missed = committed.missed_changes.get(index)
-            answer(change.reply, None if missed is None else missed.status or Status.DRAFT)
+            answer(change.reply, committed.missed_changes.get(index))
         for pause in plan.pausing:
             answer(pause.reply, None)
         for mark in plan.marks.values():
@@ -151,6 +152,11 @@ class Effects:
         for pause in plan.pausing:
             refuse(pause.reply, error)
 
+    def refuse_marks(self, plan: Plan, error: BaseException) -> None:
+        """Every body that waits for a mark of this plan gets `error`."""
+        for mark in plan.marks.values():
+            mark.refuse(error)
+
     def _undo_changed(self, plan: Plan, attempt: Attempt, marks: list[Mark]) -> None:
         attempt.marks[:0] = marks
         for note in plan.notes:
@@ -159,3 +165,23 @@ class Effects:
         if attempt.ended is None and not attempt.changed:
             attempt.changed = True
             self._backlog.append(Changed(attempt))
+
+
+def _tell_refused(plan: Plan, refused: Mapping[str, Mapping[int, str]]) -> None:
+    """What the schema refuses was not stored, and must not be answered as if it were."""
+    for index, why in refused.get("cancel_requests", {}).items():
+        _, cancel = plan.cancelling[index]
+        refuse(cancel.reply, RequestRefused(f"the cancellation of job {cancel.job_id}", why))
+    for index, why in refused.get("cancels", {}).items():
+        cancel = plan.cancelled[index]
+        refuse(cancel.reply, RequestRefused(f"the cancellation of job {cancel.job_id}", why))
+    for index, why in refused.get("changes", {}).items():
+        change = plan.changing[index]
+        refuse(change.reply, RequestRefused(f"the change of job {change.change.job_id}", why))
+    for index, why in refused.get("queues", {}).items():
+        pause = plan.pausing[index]
+        refuse(pause.reply, RequestRefused(f"the pause of queue {pause.setting.name!r}", why))
+    for index, why in refused.get("notes", {}).items():
+        if index in plan.marks:
+            what = f"the checkpoint of job {plan.notes[index].job_id}"
+            plan.marks[index].refuse(RequestRefused(what, why))

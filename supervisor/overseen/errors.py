@@ -25,6 +25,7 @@ The root, `OverseenError`, and the errors of the store live in `overseen_storage
     │   ├── KeyConflict         another job holds the key
     │   ├── IdempotencyConflict the idempotency key was used with other arguments
     │   └── TooManyCalls        more than fits one transaction
+    ├── RequestRefused          the database refuses what the request would write
     ├── JobNotFound             no job has this id (any more)
     ├── WrongStatus             the job is not in a status in which that can be done
     └── NoResult                there is no result, and there will be none
@@ -60,6 +61,7 @@ __all__ = [
     "OutcomeUnknown",
     "OverseenError",
     "PayloadTooLarge",
+    "RequestRefused",
     "ResultExpired",
     "StillRunning",
     "SubmitRefused",
@@ -296,6 +298,22 @@ class TooManyCalls(SubmitRefused):
         )
         self.calls = calls
         self.size = size
+
+
+class RequestRefused(OverseenError):
+    """The database refuses the row that a request would write, so nothing of it was stored.
+
+    That is a bug of overseen, or a rule that somebody added to the database by hand (a trigger).
+    Evidence: `what` was asked for, `why` the database refuses it.
+    """
+
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(
+            f"the database refuses to store {what}: {why}. Nothing of it was stored; look for "
+            "triggers that were added by hand, else please report it"
+        )
+        self.what = what
+        self.why = why
 
 
 class JobNotFound(OverseenError, LookupError):

@@ -98,7 +98,7 @@ class Handle(Generic[R_co]):
         return await self._supervisor.history(self.id)
 
     async def logs(self) -> list[LogLine]:
-        """Return the lines the body wrote with ``ctx.log``, in order."""
+        """Return the lines the body wrote with ``ctx.log``, in order. Raises `JobNotFound`."""
         return await self._supervisor.logs(self.id)
 
     def __repr__(self) -> str:

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import msgspec
 
 from overseen.attempt import Attempt
-from overseen_storage.groups import ChangeWaiting, Note, SetQueue, Submission
+from overseen_storage.groups import ChangeWaiting, Missed, Note, SetQueue, Submission
 from overseen_storage.lifecycle import Cause, Status
 
 __all__ = [
@@ -62,12 +62,11 @@ class CancelAnswered(msgspec.Struct, frozen=True):
 
 
 class Change(msgspec.Struct, eq=False):
-    """An operator promotes, reorders or releases a waiting job. Answer: None, or what it is
-    instead of waiting."""
+    """An operator promotes, reorders or releases a waiting job. Answer: None, or what the row is
+    instead."""
 
     change: ChangeWaiting
-    queue: str | None
-    reply: asyncio.Future[Status | None]
+    reply: asyncio.Future[Missed | None]
 
 
 class PauseQueue(msgspec.Struct, eq=False):

@@ -104,6 +104,10 @@ class Watch:
         verdict, when = judge(attempt, now)
         self._file(attempt, now if verdict is not Verdict.FINE else when)
 
+    def look_later(self, attempt: Attempt, now: float) -> None:
+        """Look at `attempt` again after a while: what was to be done about it did not succeed."""
+        self._file(attempt, now + RECANCEL_SECONDS[1])
+
     def take_due(self, now: float) -> list[tuple[Attempt, Verdict]]:
         """Return the attempts about which something is to be done; files the others again."""
         found: dict[Attempt, Verdict] = {}

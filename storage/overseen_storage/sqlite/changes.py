@@ -114,6 +114,8 @@ def _has_due(change: ChangeWaiting) -> bool:
 
 
 def _fits(change: ChangeWaiting, row: Waiting) -> bool:
+    if change.release_hold and row.held is None:
+        return False
     if row.status is Status.DRAFT:
         return change.priority is not None and not change.promote and not _has_due(change)
     if row.status is Status.PENDING:

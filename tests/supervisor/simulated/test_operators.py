@@ -151,6 +151,21 @@ async def test_a_pending_job_is_due_already(supervisor: Supervisor) -> None:
         assert len(await handle.history()) == 1
 
 
+@pytest.mark.parametrize("delay", [None, "1h"])
+async def test_what_is_not_held_cannot_be_released(
+    supervisor: Supervisor, delay: str | None
+) -> None:
+    """Releasing a waiting job that nobody holds is `WrongStatus`, and changes nothing."""
+    async with supervisor:
+        await supervisor.pause("default")
+        handle = await supervisor.submit(work.options(delay=delay) if delay else work)
+        before = await handle.record()
+        with pytest.raises(WrongStatus, match="only a held job can be released"):
+            await supervisor.release(handle.id)
+        assert await handle.record() == before
+        assert len(await handle.history()) == 1
+
+
 async def test_a_held_job_runs_once_it_is_released(make: Make) -> None:
     """A kind that this program does not know is held; released by hand it is held again, known to
     a later program it runs."""
