@@ -274,9 +274,7 @@ class Planner:
             case Change():
                 return self._plan_change(plan, message)
             case Changed():
-                attempt = message.attempt
-                if attempt.claimed.id not in plan.moved:
-                    self._plan_changed(plan, attempt)
+                self._plan_changed(plan, message.attempt)
             case PauseQueue():
                 plan.queues.append(message.setting)
                 plan.pausing.append(message)

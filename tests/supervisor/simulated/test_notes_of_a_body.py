@@ -6,10 +6,11 @@ import asyncio
 from random import Random
 
 import msgspec
+import pytest
 from tests.supervisor.ledger import of_type
 from tests.supervisor.simulated.conftest import Make
 
-from overseen import Backoff, Cause, Context, EventType, Status, job
+from overseen import Backoff, Cause, Context, EventType, JobNotFound, Status, job
 
 
 @job
@@ -220,3 +221,38 @@ async def test_jobs_are_found_by_their_labels(make: Make) -> None:
     assert [one.id for one in active] == [ids[5], ids[3]]
     assert nobody == []
     assert [one.id for one in (*newest, *rest)] == ids[::-1]
+
+
+async def test_logs_of_an_unknown_job(make: Make) -> None:
+    """A job that wrote no lines has none; one that does not exist is `JobNotFound`."""
+    async with make(warning) as supervisor:
+        handle = await supervisor.submit(warning, 0)
+        assert await handle.logs() == []
+        with pytest.raises(JobNotFound, match="no job 77"):
+            await supervisor.handle(77).logs()
+
+
+async def test_a_cancel_does_not_silence_a_body(make: Make) -> None:
+    """What a body says in the moment of its cancellation, and while it tidies up after it, reaches
+    the ledger at once: awaiting a checkpoint there does not hang until the body is told again."""
+    tick = asyncio.Event()
+
+    @job
+    async def tidy(ctx: Context) -> None:
+        try:
+            await tick.wait()
+            ctx.warn("beside the cancel")
+            await asyncio.sleep(100)
+        finally:
+            await ctx.checkpoint("tidied")
+
+    async with make(tidy) as supervisor:
+        handle = await supervisor.submit(tidy)
+        await asyncio.sleep(1)
+        begun = asyncio.get_running_loop().time()
+        cancelling = asyncio.create_task(handle.cancel())
+        tick.set()
+        assert (await cancelling).answer == "cancelled"
+        assert asyncio.get_running_loop().time() - begun < 0.1
+        types = [event.type for event in await handle.history()][2:]
+    assert types == ["warning", "cancelling", "checkpoint", "cancelled"]
