@@ -8,6 +8,7 @@ from concurrent.futures import Executor
 
 from overseen.attempt import Attempt
 from overseen.context import Context
+from overseen.errors import SupervisorStopped
 from overseen.live import Live
 from overseen.messages import Changed, Finished, Message
 from overseen.registry import Registry
@@ -72,6 +73,11 @@ class Bodies:
         """Once the last survivor has ended, call this."""
         self._all_ended = call
 
+    def nothing_is_written(self) -> None:
+        """From here on: a body that waits for its checkpoint is told, else it would never end."""
+        for attempt in self._live:
+            _refuse_marks(attempt)
+
     def close(self) -> None:
         """End the threads that are idle; a stuck one is left to itself."""
         if self._thread_pool is not None:
@@ -80,7 +86,10 @@ class Bodies:
 
     def _report_change(self, attempt: Attempt) -> None:
         """A body left something in its slots: a mark is sent at once, progress when it is time."""
-        if attempt.changed or attempt.ended is not None or self._mailbox.closed:
+        if self._mailbox.closed:
+            _refuse_marks(attempt)
+            return
+        if attempt.changed or attempt.ended is not None:
             return
         if attempt.marks or self._loop.time() >= attempt.next_progress_at:
             attempt.changed = True
@@ -111,3 +120,8 @@ class Bodies:
         if self._thread_pool is None:
             self._thread_pool = DaemonThreads(self._thread_limit)
         return self._thread_pool
+
+
+def _refuse_marks(attempt: Attempt) -> None:
+    what = f"the checkpoint of job {attempt.claimed.id} was not stored"
+    attempt.refuse_marks(SupervisorStopped(what))

@@ -97,6 +97,7 @@ class Committing:
         if self._plan_under_way is not None:
             text = "the store does not answer, so it is not known what is stored"
             self._effects.refuse_all(self._plan_under_way, OutcomeUnknown(text))
+            self._effects.refuse_marks(self._plan_under_way, OutcomeUnknown(text))
 
     def without_writing(self, plan: Plan) -> None:
         """Apply a plan that has nothing for the store."""

@@ -53,6 +53,16 @@ class Life:
         opened = self.opened
         return opened.done() and not opened.cancelled() and opened.exception() is None
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it has opened and was asked to stop since."""
+        return self.is_open and self._stop_asked.is_set()
+
+    async def over(self) -> None:
+        """Return once it has stopped, however that went."""
+        assert self._main is not None, "only what was started ends"
+        await asyncio.wait([self._main])
+
     async def start(self) -> None:
         """Open, and begin to run. Raises what keeps it from opening; then nothing is left open."""
         main = self._main = self.running.loop.create_task(
@@ -224,6 +234,7 @@ class Life:
         running.feed.close()
         running.committing.leave()
         self._refuse_the_rest()
+        running.bodies.nothing_is_written()
         running.recent.wake_all()
         running.bodies.when_all_ended(running.store.release_owner)
         # An epoch that leaves a row live did not end well, whatever the cause.

@@ -141,13 +141,20 @@ class Supervisor:
     async def start(self) -> None:
         """Open the database, recover what a dead process left, begin to run jobs.
 
-        Harmless if it is started already. Raises `DatabaseRefused` in its several forms,
-        `StoreUnavailable`, `StillRunning`, and `WrongLoop` if it runs in another loop.
+        Harmless if it is started already; while it stops, it is started again after that. Raises
+        `DatabaseRefused` in its several forms, `StoreUnavailable`, `StillRunning`,
+        `SupervisorFailed` if it gave up and was not stopped since, and `WrongLoop` if it runs in
+        another loop.
         """
-        if self._life is not None:
-            self._require_own_loop(self._life)
-            await asyncio.shield(self._life.opened)
-            return
+        while (life := self._life) is not None:
+            self._require_own_loop(life)
+            if life.running.failure is not None:
+                raise life.running.failure
+            if not life.is_stopping:
+                await asyncio.shield(life.opened)
+                return
+            await life.over()
+            self._leave(life)
         if self._last is not None and self._last.running.survivors:
             survivors = self._last.running.survivors
             raise StillRunning([attempt.claimed.id for attempt in survivors])
@@ -174,9 +181,7 @@ class Supervisor:
         try:
             return await life.stop()
         finally:
-            self.report = life.report
-            if self._life is life:  # else another waiter was first, and may have started again
-                self._life, self._last = None, life
+            self._leave(life)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -332,7 +337,7 @@ class Supervisor:
         return await self._asking().history(check_id(job_id))
 
     async def logs(self, job_id: int) -> list[LogLine]:
-        """Return the lines a job's bodies wrote with ``ctx.log``."""
+        """Return the lines a job's bodies wrote with ``ctx.log``. Raises `JobNotFound`."""
         return await self._asking().logs(check_id(job_id))
 
     async def counts(self) -> dict[str, dict[str, int]]:
@@ -422,6 +427,11 @@ class Supervisor:
         if life.running.failure is not None:
             raise life.running.failure
         return Asking(self, life.running)
+
+    def _leave(self, life: Life) -> None:
+        if self._life is life:  # else another waiter was first, and may have started again
+            self._life, self._last = None, life
+            self.report = life.report
 
     def _require_own_loop(self, life: Life) -> None:
         try:

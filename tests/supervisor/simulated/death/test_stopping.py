@@ -137,6 +137,62 @@ async def test_a_stuck_body_is_named_and_keeps_the_database(make: Make) -> None:
         await supervisor.handle(handle.id).result()
 
 
+@pytest.mark.parametrize("when", ["before the stop", "after the stop"])
+async def test_a_stuck_body_does_not_wait_for_ever_for_its_checkpoint(
+    make: Make, faults: Faults, make_faulty: Make, when: str
+) -> None:
+    """A body that outlives the stop and awaits a checkpoint gets `SupervisorStopped`: else it would
+    never end, and the database would stay owned for ever. (R63)"""
+    let_go, told = asyncio.Event(), list[BaseException]()
+
+    @job(grace="2s")
+    async def saves(ctx: Context) -> None:
+        saved = ctx.checkpoint(1) if when == "before the stop" else None
+        while not let_go.is_set():
+            try:
+                await let_go.wait()
+            except asyncio.CancelledError:
+                continue
+        try:
+            await (saved or ctx.checkpoint(2))
+        except SupervisorStopped as error:
+            told.append(error)
+            raise
+
+    supervisor = make_faulty(saves, drain_timeout="1s", cancel_timeout="30s")
+    await supervisor.start()
+    handle = await supervisor.submit(saves)
+    if when == "before the stop":
+        faults.at_write = DISK_FULL
+    await asyncio.sleep(1)
+    report = await supervisor.stop()
+    assert report.stuck == (handle.id,)
+    faults.heal()
+    let_go.set()
+    await asyncio.sleep(0.1)
+    assert [f"job {handle.id}" in str(error) for error in told] == [True]
+    async with make(saves) as again:
+        assert again.recovered.again == 1
+        await again.handle(handle.id).result()
+
+
+async def test_a_start_during_a_stop_starts_after_it(make: Make) -> None:
+    """`start` while a stop is under way waits for its end and starts anew: when it returns the
+    supervisor takes requests."""
+    supervisor = make(sleep_for)
+    await supervisor.start()
+    await supervisor.submit(sleep_for, 10)
+    await asyncio.sleep(1)
+    stopping = asyncio.create_task(supervisor.stop())
+    await asyncio.sleep(1)
+    starts = [asyncio.create_task(supervisor.start()) for _ in range(3)]
+    await asyncio.gather(*starts)
+    assert stopping.done()
+    assert (await stopping).drained == 1
+    assert await (await supervisor.submit(sleep_for, 1)).result() == 1
+    await supervisor.stop()
+
+
 async def test_a_stop_that_is_cancelled_hurries(make: Make) -> None:
     """Cancelling `stop` ends the draining: bodies are told at once, and all is closed."""
     supervisor = make(sleep_for, drain_timeout="1h")
