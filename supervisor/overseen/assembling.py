@@ -103,7 +103,9 @@ def start_actors(running: Running, keeper: Keeper) -> HookCaller | None:
     keeper.start("scheduler", scheduler.run)
     if not running.hooks:
         return None
-    hook_caller = HookCaller(running.hooks, running.feed, running.counters, running.log)
+    hook_caller = HookCaller(
+        running.hooks, running.feed, running.counters, running.log, after=running.opened_at_seq
+    )
     keeper.start("hooks", hook_caller.run, Restart.TRANSIENT)
     return hook_caller
 

@@ -1,7 +1,8 @@
 """Hooks: functions of the program that are called for events, apart from the commit path.
 
-They read the ledger like any other subscriber, from the moment the supervisor started. A hook that
-is slow delays only later hooks; one that raises is logged and counted.
+They read the ledger like any other subscriber, from the moment the database was opened: what the
+start found of dead processes, and how it judged that, is told too. A hook that is slow delays only
+later hooks; one that raises is logged and counted.
 """
 
 from __future__ import annotations
@@ -53,16 +54,22 @@ class Hooks:
 
 
 class HookCaller:
-    """Calls the hooks for what is committed from now on: an actor without a mailbox."""
+    """Calls the hooks for what is committed after a seq: an actor without a mailbox."""
 
     def __init__(
-        self, hooks: Hooks, feed: Feed, counters: Counters, log: FilteringBoundLogger
+        self,
+        hooks: Hooks,
+        feed: Feed,
+        counters: Counters,
+        log: FilteringBoundLogger,
+        *,
+        after: int,
     ) -> None:
         self._hooks = hooks
         self._feed = feed
         self._counters = counters
         self._log = log
-        self._told_to = feed.height
+        self._told_to = after
         """Hooks were called for everything up to this seq; kept over a restart of the actor."""
         self.done = asyncio.Event()
         """The feed is closed, and the hooks were called for all that was committed before."""

@@ -133,6 +133,7 @@ class Life:
             version=__version__,
         )
         running.epoch = opened.epoch
+        running.opened_at_seq = opened.last_seq
         running.stamper = Stamper(running.clock, after_us=opened.last_stamp)
         running.recent = Recent(running.settings.recent_outcomes, opened.last_id + 1)
         running.scribe = Scribe(

@@ -54,6 +54,8 @@ class Running:
     """
 
     epoch: int
+    opened_at_seq: int
+    """The ledger's height before the start wrote anything about jobs."""
     stamper: Stamper
     recent: Recent
     scribe: Scribe

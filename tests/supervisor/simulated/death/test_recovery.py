@@ -11,7 +11,7 @@ from tests.storage.driving import Writer, new_job
 from tests.supervisor.ledger import whole_ledger
 from tests.supervisor.simulated.conftest import Make
 
-from overseen import Context, EventType, Status, job
+from overseen import Context, Event, EventType, Status, job
 from overseen_storage.groups import Claimed, Note, RequestCancel
 from overseen_storage.lifecycle import Cause, Held, Reason
 from overseen_storage.sqlite.hop import InlineConnector
@@ -192,3 +192,22 @@ async def test_the_last_checkpoint_survives_the_death(make: Make, database: Path
     async with make(walk) as supervisor:
         await supervisor.resume("default")
         assert await supervisor.handle(1, walk).result() == {"page": 7}
+
+
+async def test_hooks_are_told_what_the_start_found(make: Make, die_running: Die) -> None:
+    """A job that a start fails as lost, or puts back, is told to hooks like any other event: an
+    alert for `failed` misses none."""
+    await die_running("once_only")
+    await die_running("work")
+    supervisor = make(work, once_only)
+    told: list[tuple[EventType, int | None]] = []
+
+    @supervisor.on("failed", "requeued", "epoch_started")
+    def note(event: Event) -> None:
+        told.append((event.type, event.job_id))
+
+    assert callable(note)
+    async with supervisor:
+        await asyncio.sleep(1)
+        assert told == [(EventType.FAILED, 1), (EventType.REQUEUED, 2)]
+        assert supervisor.figures.events["failed"] == 1
