@@ -277,15 +277,11 @@ class Claimed(msgspec.Struct, frozen=True, array_like=True, gc=False):
     fence: int
     arguments: str
     attempt_started_at: int
-    ready_at: int
-    created_at: int
-    started_at: int
     failures: int
     losses: int
     retries: int
     losses_allowed: int
     warnings: int
-    deadline_at: int | None
     heartbeat_us: int | None
     grace_us: int | None
     timeout_us: int | None

@@ -19,8 +19,8 @@ async def body(ctx: Context) -> None:
 def attempt() -> Attempt:
     """A live attempt of nobody."""
     claimed = Claimed(
-        *(1, "body", "default", 0, 1, "{}", 20, 10, 10, 20, 0, 0, 0, 3, 0),
-        *(None, None, None, None, None, None, None, None, None),
+        *(1, "body", "default", 0, 1, "{}", 20, 0, 0, 0, 3, 0),
+        *(None, None, None, None, None, None, None, None),
     )
     return Attempt(claimed, body, 0.0, lambda attempt: None)
 

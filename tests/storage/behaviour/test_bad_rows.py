@@ -110,7 +110,8 @@ async def test_the_longest_durations_can_be_added_to_a_stamp(writer: Writer) -> 
         make_due=MakeDue(writer.next, 0, limit=1), claims=[ClaimFrom("main", 1)]
     )
     (claimed,) = done.claimed
-    assert claimed.deadline_at == claimed.attempt_started_at + HUNDRED_YEARS_US
+    row = await writer.row(claimed.id)
+    assert row.deadline_at == claimed.attempt_started_at + HUNDRED_YEARS_US
     back = PutBack(claimed.id, 1, Status.PENDING, Reason.SHUTDOWN, interruptions=1)
     done = await writer.commit(put_backs=[back])
     assert (done.refused, done.missed_put_backs) == ({}, {})
