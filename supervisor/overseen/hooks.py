@@ -73,6 +73,8 @@ class HookCaller:
         """Hooks were called for everything up to this seq; kept over a restart of the actor."""
         self.done = asyncio.Event()
         """The feed is closed, and the hooks were called for all that was committed before."""
+        self._call_under_way: asyncio.Task[BaseException | None] | None = None
+        """Kept: nobody else holds a hook that was left alone."""
 
     async def run(self) -> None:
         """Follow the feed. One life of the actor; the next goes on where it stopped."""
@@ -90,30 +92,46 @@ class HookCaller:
             if event.seq > self._told_to:
                 self._told_to = event.seq  # before the call: a hook is never called twice
                 for hook in self._hooks.of(event.type):
-                    await _call(hook, event, self._counters, self._log)
+                    await self._call(hook, event)
         self._told_to = max(self._told_to, page.searched_to)
 
+    async def _call(self, hook: Hook, event: Event) -> None:
+        """A hook is the host's code: its failure is its own."""
+        try:
+            answer = hook(event)
+        except BaseException as error:
+            failure: BaseException | None = error
+        else:
+            failure = await self._end_of(answer) if inspect.isawaitable(answer) else None
+        if isinstance(failure, KeyboardInterrupt | GeneratorExit):
+            raise failure
+        if failure is not None:
+            self._counters.hook_errors += 1
+            self._log.error(
+                "hook.failed",
+                hook=getattr(hook, "__qualname__", repr(hook)),
+                event_type=event.type,
+                job_id=event.job_id,
+                error=repr(failure),
+                exc_info=failure,
+            )
 
-async def _call(hook: Hook, event: Event, counters: Counters, log: FilteringBoundLogger) -> None:
-    try:
-        answer = hook(event)
-        if inspect.isawaitable(answer):
-            await answer
-    except BaseException as error:  # a hook is the host's code: its failure is its own
-        if isinstance(error, KeyboardInterrupt | GeneratorExit) or _is_our_cancellation(error):
+    async def _end_of(self, answer: Awaitable[object]) -> BaseException | None:
+        """Await a hook in a plain task, as a body: one that ignores its cancellation inside the
+        scope of an actor costs a whole core, and no stop would ever end. It is told once."""
+        task = self._call_under_way = asyncio.get_running_loop().create_task(_failure_of(answer))
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            task.cancel()
             raise
-        counters.hook_errors += 1
-        log.error(
-            "hook.failed",
-            hook=getattr(hook, "__qualname__", repr(hook)),
-            event_type=event.type,
-            job_id=event.job_id,
-            error=repr(error),
-            exc_info=error,
-        )
+        return None if task.cancelled() else task.result()
 
 
-def _is_our_cancellation(error: BaseException) -> bool:
-    """Whether this task was told to stop; else a CancelledError is the hook's own."""
-    task = asyncio.current_task()
-    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
+async def _failure_of(answer: Awaitable[object]) -> BaseException | None:
+    """As a value: SystemExit, raised in a plain task, would end the loop."""
+    try:
+        await answer
+    except BaseException as error:
+        return error
+    return None

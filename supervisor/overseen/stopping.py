@@ -13,10 +13,11 @@ from typing import Any, Final
 import msgspec
 
 from overseen.attempt import Attempt
+from overseen.errors import SupervisorError
 from overseen.live import Live
 from overseen.watch import Watch
 
-__all__ = ["StopReport", "abandon", "drain", "interrupt", "within"]
+__all__ = ["StopReport", "abandon", "drain", "interrupt", "refuse_bodies", "within"]
 
 OBEY_SECONDS: Final = 0.5
 """How long something that was given up may take to end in order."""
@@ -43,6 +44,18 @@ class StopReport(msgspec.Struct, frozen=True, kw_only=True):
     def clean(self) -> bool:
         """Whether nothing is stuck or unwritten."""
         return not self.stuck and not self.unwritten
+
+
+def refuse_bodies(live: Live) -> None:
+    """A body that awaits the stop would wait for its own end. Raises `SupervisorError`."""
+    task = asyncio.current_task()
+    for attempt in live:
+        if attempt.task is task:
+            raise SupervisorError(
+                f"stop() was awaited by the body of job {attempt.claimed.id}, for whose end the "
+                "stop waits. Tell the program instead, for example by an asyncio.Event in "
+                "Supervisor(state=...) that it waits for before it stops"
+            )
 
 
 async def drain(live: Live, seconds: float, hurry: asyncio.Event) -> int:

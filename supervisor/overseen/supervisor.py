@@ -41,7 +41,7 @@ from overseen.recovery import Recovered
 from overseen.registry import AnyJob, Registry
 from overseen.running import Running
 from overseen.settings import QueueLimits, Retention, Settings, Synchronous
-from overseen.stopping import StopReport
+from overseen.stopping import StopReport, refuse_bodies
 from overseen.subscribing import After, follow_all, follow_job
 from overseen_actors.clock import Clock, SystemClock
 from overseen_storage.groups import ChangeWaiting
@@ -171,13 +171,15 @@ class Supervisor:
         """Stop: nothing new is started, what runs may end, what does not is told to stop.
 
         Returns how it went; harmless if it is not started. Cancelling this call hurries the stop,
-        it does not leave it half done. Raises `SupervisorFailed` if the supervisor gave up, and
-        `WrongLoop` from another loop than its own.
+        it does not leave it half done. Raises `SupervisorFailed` if the supervisor gave up,
+        `WrongLoop` from another loop than its own, and `SupervisorError` inside the body of a job,
+        for whose end it would wait.
         """
         life = self._life
         if life is None:
             return self.report or StopReport(drained=0, interrupted=0, seconds=0.0)
         self._require_own_loop(life)
+        refuse_bodies(life.running.live)
         try:
             return await life.stop()
         finally:

@@ -9,7 +9,7 @@ import pytest
 from tests.supervisor.ledger import of_type, whole_ledger
 from tests.supervisor.simulated.conftest import Make
 
-from overseen import Event, EventType, InvalidOption, job
+from overseen import Event, EventType, InvalidOption, SupervisorStopped, job
 
 
 @job
@@ -135,6 +135,47 @@ async def test_hooks_are_told_of_what_a_stop_drains(make: Make) -> None:
     async with hanging:
         await (await hanging.submit(work)).result()
     assert asyncio.get_running_loop().time() - begun < 60
+
+
+async def test_a_hook_may_stop_the_supervisor(make: Make) -> None:
+    """A hook that stops the supervisor, as at the first failure, stops it; nothing hangs. (R63)"""
+    supervisor = make(work)
+
+    @supervisor.on("failed")
+    async def stop(event: Event) -> None:
+        await supervisor.stop()
+
+    assert callable(stop)
+    await supervisor.start()
+    handle = await supervisor.submit(work, fails=True)
+    assert (await handle.wait()).answer == "failed"
+    await asyncio.sleep(10)
+    with pytest.raises(SupervisorStopped):
+        await supervisor.submit(work)
+    assert supervisor.report is not None
+    assert supervisor.report.clean
+
+
+async def test_a_hook_that_ignores_its_cancellation_holds_up_no_stop(make: Make) -> None:
+    """It is told once, and left alone. (R63)"""
+    supervisor = make(work)
+    let_go, told = asyncio.Event(), list[float]()
+
+    @supervisor.on("completed")
+    async def deaf(event: Event) -> None:
+        while not let_go.is_set():
+            try:
+                await let_go.wait()
+            except asyncio.CancelledError:
+                told.append(asyncio.get_running_loop().time())
+
+    assert callable(deaf)
+    async with asyncio.timeout(60), supervisor:
+        await (await supervisor.submit(work)).result()
+    await asyncio.sleep(10)
+    assert len(told) == 1
+    let_go.set()
+    await asyncio.sleep(1)
 
 
 async def test_a_type_that_does_not_exist_is_refused(make: Make) -> None:

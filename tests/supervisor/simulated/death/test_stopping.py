@@ -15,6 +15,7 @@ from overseen import (
     Status,
     StillRunning,
     StopReport,
+    Supervisor,
     SupervisorStopped,
     job,
 )
@@ -174,6 +175,27 @@ async def test_a_stuck_body_does_not_wait_for_ever_for_its_checkpoint(
     async with make(saves) as again:
         assert again.recovered.again == 1
         await again.handle(handle.id).result()
+
+
+async def test_a_body_that_stops_the_supervisor_is_told_that_it_would_wait_for_itself(
+    make: Make,
+) -> None:
+    """`stop` inside a body is `SupervisorError` that names the job and the way out; the body is no
+    different from any other that raises, and everything goes on."""
+
+    @job(retries=0)
+    async def stop(ctx: Context) -> None:
+        await ctx.state[0].stop()
+
+    state: list[Supervisor] = []
+    async with make(stop, sleep_for, state=state) as supervisor:
+        state.append(supervisor)
+        outcome = await (await supervisor.submit(stop)).wait()
+        assert outcome.answer == "failed"
+        assert outcome.error is not None
+        assert "by the body of job 1" in outcome.error.message
+        assert await (await supervisor.submit(sleep_for, 1)).result() == 1
+    assert supervisor.report == StopReport(drained=0, interrupted=0, seconds=0.0)
 
 
 async def test_a_start_during_a_stop_starts_after_it(make: Make) -> None:
