@@ -138,5 +138,7 @@ PROGRAMS = {
 }
 
 if __name__ == "__main__":
+    # As from a terminal; what a script starts in the background is made to ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     name, database, *rest = sys.argv[1:]
     asyncio.run(PROGRAMS[name](database, rest[0] if rest else ""))

@@ -35,7 +35,9 @@ def make_faulty(database: Path, clock: LoopClock, faults: Faults) -> Make:
     def supervisor(*jobs: Job[..., Any], **knobs: Unpack[Knobs]) -> Supervisor:
         connector = FaultyConnector(faults)
         return Supervisor(
-            lambda: SqliteStore(database, connector=connector, owner_wait_seconds=0),
+            lambda: SqliteStore(
+                database, synchronous="normal", connector=connector, owner_wait_seconds=0
+            ),
             jobs=jobs,
             clock=clock,
             random=Random(7).random,
