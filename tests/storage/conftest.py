@@ -31,11 +31,16 @@ def sqlite_memory(path: Path) -> Store:
 
 
 def sqlite_inline(path: Path) -> Store:
-    """A file, on the loop's own thread, as under simulated time."""
+    """A file, on the loop's own thread, as under simulated time; not flushed, unlike the first."""
     from overseen_storage.sqlite.hop import InlineConnector
     from overseen_storage.sqlite.store import SqliteStore
 
-    return SqliteStore(path, connector=InlineConnector(), owner_wait_seconds=OWNER_WAIT_SECONDS)
+    return SqliteStore(
+        path,
+        synchronous="normal",
+        connector=InlineConnector(),
+        owner_wait_seconds=OWNER_WAIT_SECONDS,
+    )
 
 
 MAKERS: dict[str, Callable[[Path], Store]] = {
