@@ -77,6 +77,8 @@ class Attempt:
     """Loop time at which it was first told to stop, for whatever cause."""
     stuck: bool = False
     """It ignores its cancellation past the grace, and holds no slot any more."""
+    waits_for_thread: bool = False
+    """All threads are busy: its body has not begun, so nothing of it is timed."""
     thread_cancel: bool = False
     """Read by the context of a body in a thread: raise at the next call."""
     progress: Progress | None = None
@@ -106,6 +108,7 @@ class Attempt:
         self.report_changed = report_changed
         timeout_us = claimed.timeout_us or definition.timeout_us
         heartbeat_us = claimed.heartbeat_us or definition.heartbeat_us
+        self.timeout_seconds = None if timeout_us is None else timeout_us / 1e6
         self.body_deadline = None if timeout_us is None else now + timeout_us / 1e6
         """Loop time at which the run timeout is reached."""
         self.heartbeat_seconds = None if heartbeat_us is None else heartbeat_us / 1e6
@@ -129,6 +132,18 @@ class Attempt:
     def has_progress(self) -> bool:
         """Whether its last progress was not taken yet."""
         return self.progress is not self.progress_taken
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether it has a timeout or promised a heartbeat."""
+        return self.body_deadline is not None or self.heartbeat_seconds is not None
+
+    def begin_in_thread(self, now: float) -> None:
+        """Its body has a thread at last: what is measured begins now."""
+        self.waits_for_thread = False
+        self.began_at = self.last_beat = now
+        if self.timeout_seconds is not None:
+            self.body_deadline = now + self.timeout_seconds
 
     def known(self) -> Known:
         """Return what the decision about its end needs."""

@@ -48,6 +48,7 @@ class Bodies:
             make_context=make_context,
             result_limit=result_limit,
             report=self._report_end,
+            thread_found=self._thread_found,
             threads=self._threads,
             is_over=lambda: mailbox.closed,
         )
@@ -61,7 +62,7 @@ class Bodies:
         now = self._loop.time()
         attempt = Attempt(claimed, self._registry.get(claimed.kind), now, self._changed)
         self._live.add(attempt)
-        if attempt.body_deadline is not None or attempt.heartbeat_seconds is not None:
+        if attempt.is_timed:
             self._watch.follow(attempt, now)
         return attempt
 
@@ -83,6 +84,11 @@ class Bodies:
         if self._thread_pool is not None:
             self._thread_pool.shutdown(wait=False)
             self._thread_pool.join_idle()
+
+    def _thread_found(self, attempt: Attempt) -> None:
+        now = self._loop.time()
+        attempt.begin_in_thread(now)
+        self._watch.follow(attempt, now)
 
     def _report_change(self, attempt: Attempt) -> None:
         """A body left something in its slots: a mark is sent at once, progress when it is time."""

@@ -58,6 +58,8 @@ def judge(attempt: Attempt, now: float) -> tuple[Verdict, float | None]:
         return Verdict.FINE, None
     if attempt.stopping_since is not None:
         return _judge_stopping(attempt, attempt.stopping_since, now)
+    if attempt.waits_for_thread:
+        return Verdict.FINE, None
     if attempt.body_deadline is not None and now >= attempt.body_deadline:
         return Verdict.TIMEOUT, None
     silence = attempt.heartbeat_seconds

@@ -47,6 +47,7 @@ class Workers:
         make_context: Callable[[Attempt], Context],
         result_limit: int,
         report: Callable[[Attempt], None],
+        thread_found: Callable[[Attempt], None],
         threads: Callable[[], Executor],
         is_over: Callable[[], bool],
     ) -> None:
@@ -56,6 +57,7 @@ class Workers:
         self._make_context = make_context
         self._result_limit = result_limit
         self._report = report
+        self._thread_found = thread_found
         self._threads = threads
         self._is_over = is_over
         self._bind = bind_contextvars
@@ -149,10 +151,13 @@ class Workers:
             if not turn.acquire(blocking=False):
                 return None, None  # nobody waits for it any more
             try:
+                if timed:
+                    self._loop.call_soon_threadsafe(self._thread_found, attempt)
                 return call(attempt.job.body, *arguments, **keywords), None
             except BaseException as error:
                 return None, error
 
+        timed = attempt.waits_for_thread = attempt.is_timed
         thread = self._loop.run_in_executor(self._threads(), body)
         while True:
             try:

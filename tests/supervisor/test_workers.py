@@ -65,6 +65,7 @@ def started(job: Job[..., int], reported: list[Attempt]) -> tuple[Workers, Attem
         make_context=lambda attempt: Context.detached(),
         result_limit=1_000,
         report=reported.append,
+        thread_found=lambda _: None,
         threads=no_threads,
         is_over=lambda: False,
     )

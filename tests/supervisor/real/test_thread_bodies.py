@@ -238,6 +238,40 @@ async def test_a_timed_out_thread_is_not_run_twice_at_once(make: Make, meeting: 
         assert (await handle.wait()).value == 2
 
 
+@pytest.mark.parametrize("clock", ["timeout", "heartbeat"])
+async def test_a_body_that_waits_for_a_thread_is_not_timed(
+    make: Make, meeting: Meeting, clock: str
+) -> None:
+    """All threads busy: the timeout and the heartbeat of a job whose body has not begun do not run,
+    nobody is failed for a neighbour. They run once it has. (R25)"""
+
+    timeout, heartbeat = (0.05, None) if clock == "timeout" else (None, 0.05)
+
+    @job(retries=0, timeout=timeout, heartbeat=heartbeat)
+    def quick() -> str:
+        return "done"
+
+    @job(retries=0, timeout=timeout, heartbeat=heartbeat, grace=LONG)
+    def overruns(ctx: Context) -> None:
+        ctx.state.wait()
+
+    async with make(waits, quick, overruns, threads=1) as supervisor:
+        first = await supervisor.submit(waits, 1)
+        await meeting.begun.wait()
+        second = await supervisor.submit(quick)
+        with pytest.raises(TimeoutError):
+            await second.wait(timeout=0.2)
+        meeting.go_on.set()
+        assert await second.result() == "done"
+        await first.result()
+        meeting.go_on.clear()
+        third = await supervisor.submit(overruns)
+        async for event in third.events():
+            if event.type is EventType.STOPPING:
+                meeting.go_on.set()
+        assert (await third.wait()).reason in (Reason.TIMEOUT, Reason.SILENT)
+
+
 async def test_a_job_that_waits_for_a_thread_is_cancelled_without_it(
     make: Make, meeting: Meeting
 ) -> None:
