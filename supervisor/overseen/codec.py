@@ -136,17 +136,12 @@ class ArgumentsCodec:
             return _NO_ARGUMENTS, given
         return self._split(given)
 
-    def same_arguments(self, first: str, second: str) -> bool:
-        """Tell whether two JSON texts stand for the same arguments, as an idempotency key asks.
+    def in_order(self, text: str) -> str:
+        """Return the text with sets and mappings in a fixed order, as an idempotency key asks.
 
-        Sets have no order, so the texts may differ although the values do not.
+        A set has no order: its text differs from process to process although its value does not.
         """
-        if first == second:
-            return True
-        try:
-            return same(self._checker.read(first), self._checker.read(second))
-        except InvalidArguments:
-            return False
+        return self._checker.in_order(text)
 
     def _bound(self, args: Sequence[object], kwargs: Mapping[str, object]) -> object:
         if self._ordinary:

@@ -95,11 +95,6 @@ class Feed:
             self._nobody_reads.clear()
             await self._nobody_reads.wait()
 
-    @property
-    def subscribers_waiting(self) -> int:
-        """Cursors that wait at the end of the ledger."""
-        return sum(map(len, self._waiting.values()))
-
     async def run_tail(self) -> None:
         """Read what commits add, as long as somebody waits for it. One life of the tail actor."""
         while not self._closed:

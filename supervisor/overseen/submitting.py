@@ -69,8 +69,11 @@ def _row(
     parent_id: int | None,
 ) -> NewJob:
     job = registry.known(call.job)
-    arguments = job.prepare().arguments.encode(call.args, call.kwargs, settings.arguments_limit)
+    codec = job.prepare().arguments
+    arguments = codec.encode(call.args, call.kwargs, settings.arguments_limit)
     said, definition = job.overrides, job.effective
+    if said.idempotency_key is not None:
+        arguments = codec.in_order(arguments)  # compared as text with those of another process
     due_at, due_wall_at = _due(said.delay_us, said.at_us, stamper, clock)
     return NewJob(
         kind=definition.kind,

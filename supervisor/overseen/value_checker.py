@@ -21,6 +21,7 @@ __all__ = ["ValueChecker", "same"]
 _Invalid: TypeAlias = type[InvalidPayload]
 
 _ENCODER: Final = msgspec.json.Encoder(enc_hook=encode_foreign)
+_ORDERED: Final = msgspec.json.Encoder(enc_hook=encode_foreign, order="deterministic")
 _AT: Final = re.compile(r"(?P<reason>.*) - at `(?P<path>[^`]+)`(?: in `(?P<place>[^`]+)`)?", re.S)
 _TOO_DEEP: Final = "it is nested too deeply, or contains itself"
 
@@ -58,6 +59,13 @@ class ValueChecker:
             return self._decode(text)
         except Exception as error:
             raise self._unreadable(error) from None
+
+    def in_order(self, text: str) -> str:
+        """Return JSON text with sets and mappings in a fixed order, where there is one."""
+        try:
+            return _ORDERED.encode(self.read(text)).decode()
+        except TypeError:
+            return text
 
     def look_closer(self, annotation: object, value: object, path: str) -> None:
         """Refuse a value that would arrive as another than was sent, as far as its type tells."""

@@ -212,3 +212,21 @@ async def test_keys_within_one_submit_many(supervisor: Supervisor) -> None:
         with pytest.raises(KeyConflict):
             await supervisor.submit_many([work.call(), strict, strict])
         assert len(await supervisor.jobs()) == 1
+
+
+async def test_an_idempotency_key_looks_at_values(make: Make) -> None:
+    """A set or a mapping in another order is the same argument, as in another process."""
+    tags = [str(n) for n in range(50)]
+
+    @job
+    async def tag(tags: frozenset[str], weights: dict[str, int]) -> int:
+        return len(tags) + len(weights)
+
+    async with make(tag) as supervisor:
+        call = tag.options(idempotency_key="once")
+        first = await supervisor.submit(call, frozenset(tags), {"a": 1, "b": 2})
+        again = await supervisor.submit(call, frozenset(reversed(tags)), {"b": 2, "a": 1})
+        assert (again.id, again.created) == (first.id, False)
+        with pytest.raises(IdempotencyConflict):
+            await supervisor.submit(call, frozenset(tags[1:]), {"a": 1, "b": 2})
+        assert await first.result() == 52
