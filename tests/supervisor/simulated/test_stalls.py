@@ -43,7 +43,7 @@ async def blocks(seconds: float, after: float = 0.0) -> str:
 @pytest.mark.parametrize("after", [0.0, 2.9, 5.0])
 async def test_a_stall_makes_nobody_silent(make: Make, stalled: float, after: float) -> None:
     """However long a neighbour blocks the loop, a body that beats as it promised is not judged
-    silent, for it could not beat. (R25, R26)"""
+    silent, for it could not beat. (R25)"""
     async with make(beats, blocks) as supervisor:
         handles = [await supervisor.submit(beats, 10) for _ in range(5)]
         await supervisor.submit(blocks, stalled, after)
