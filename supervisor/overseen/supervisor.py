@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from datetime import datetime
 from os import PathLike
@@ -14,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeAlias, TypeVar, over
 from overseen.asking import Asking
 from overseen.counters import Figures
 from overseen.durations import Duration, microseconds, seconds
-from overseen.errors import InvalidOption, NotStarted, StillRunning, SupervisorStopped, WrongLoop
+from overseen.errors import InvalidOption
 from overseen.face_checks import (
     check_after,
     check_calls,
@@ -33,7 +31,7 @@ from overseen.feed import Which
 from overseen.handle import Handle
 from overseen.hooks import Hook, Hooks
 from overseen.jobs import Call, Job
-from overseen.life import Life
+from overseen.lives import Lives
 from overseen.log import library_logger
 from overseen.option_checks import check_moment, check_priority
 from overseen.outcome import Outcome
@@ -41,7 +39,7 @@ from overseen.recovery import Recovered
 from overseen.registry import AnyJob, Registry
 from overseen.running import Running
 from overseen.settings import QueueLimits, Retention, Settings, Synchronous
-from overseen.stopping import StopReport, refuse_bodies
+from overseen.stopping import StopReport
 from overseen.subscribing import After, follow_all, follow_job
 from overseen_actors.clock import Clock, SystemClock
 from overseen_storage.groups import ChangeWaiting
@@ -130,11 +128,7 @@ class Supervisor:
         self._random = random or Random().random
         self._logger = logger
         self._hooks = Hooks()
-        self._life: Life | None = None
-        self._last: Life | None = None
-        self._thread: int | None = None
-        self.report: StopReport | None = None
-        """How the last stop went; None before the first."""
+        self._lives = Lives(self._make_running)
 
     # Life.
 
@@ -146,26 +140,7 @@ class Supervisor:
         `SupervisorFailed` if it gave up and was not stopped since, and `WrongLoop` if it runs in
         another loop.
         """
-        while (life := self._life) is not None:
-            self._require_own_loop(life)
-            if life.running.failure is not None:
-                raise life.running.failure
-            if not life.is_stopping:
-                await asyncio.shield(life.opened)
-                return
-            await life.over()
-            self._leave(life)
-        if self._last is not None and self._last.running.survivors:
-            survivors = self._last.running.survivors
-            raise StillRunning([attempt.claimed.id for attempt in survivors])
-        self._thread = threading.get_ident()
-        life = self._life = Life(self._make_running())
-        try:
-            await life.start()
-        except BaseException:
-            if self._life is life:
-                self._life = None
-            raise
+        await self._lives.start()
 
     async def stop(self) -> StopReport:
         """Stop: nothing new is started, what runs may end, what does not is told to stop.
@@ -175,15 +150,7 @@ class Supervisor:
         `WrongLoop` from another loop than its own, and `SupervisorError` inside the body of a job,
         for whose end it would wait.
         """
-        life = self._life
-        if life is None:
-            return self.report or StopReport(drained=0, interrupted=0, seconds=0.0)
-        self._require_own_loop(life)
-        refuse_bodies(life.running.live)
-        try:
-            return await life.stop()
-        finally:
-            self._leave(life)
+        return await self._lives.stop()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -196,6 +163,11 @@ class Supervisor:
         traceback: TracebackType | None,
     ) -> None:
         await self.stop()
+
+    @property
+    def report(self) -> StopReport | None:
+        """How the last stop went; None before the first."""
+        return self._lives.report
 
     # Submitting.
 
@@ -410,7 +382,7 @@ class Supervisor:
         check_events(types)
 
         def register(hook: H) -> H:
-            check_hook(hook, started=self._life is not None)
+            check_hook(hook, started=self._lives.started)
             self._hooks.add(types, hook)
             return hook
 
@@ -420,34 +392,11 @@ class Supervisor:
 
     def _asking(self) -> Asking:
         """The running supervisor, if it runs and if this is its loop."""
-        life = self._life
-        if life is None:
-            raise NotStarted if self._last is None else SupervisorStopped()
-        self._require_own_loop(life)
-        if not life.is_open:
-            raise NotStarted(starting=True)
-        if life.running.failure is not None:
-            raise life.running.failure
-        return Asking(self, life.running)
-
-    def _leave(self, life: Life) -> None:
-        if self._life is life:  # else another waiter was first, and may have started again
-            self._life, self._last = None, life
-            self.report = life.report
-
-    def _require_own_loop(self, life: Life) -> None:
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            loop = None
-        if loop is not life.running.loop:
-            raise WrongLoop(in_thread=threading.get_ident() != self._thread)
+        return Asking(self, self._lives.running())
 
     def _remembering(self) -> Asking:
         """As `_asking`; once stopped, the last life, which still remembers recent outcomes."""
-        if self._life is None and self._last is not None:
-            return Asking(self, self._last.running)
-        return self._asking()
+        return Asking(self, self._lives.remembered())
 
     def _make_running(self) -> Running:
         return Running(
