@@ -78,8 +78,7 @@ def network_message(real_path: str, file_system: str) -> str:
     message = (
         f"{real_path} is on a network file system ({file_system}). Locks and shared memory do "
         "not hold there, so two programs could own the database at once and damage it. Put the "
-        "database on a local disk; to reach it from other machines run `overseen serve` where "
-        "the disk is and use its client."
+        "database on a local disk, and let other machines ask the program that runs there."
     )
     if file_system == "9p":
         message += (

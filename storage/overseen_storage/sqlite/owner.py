@@ -335,8 +335,8 @@ def _owned(real_path: str, file: LockFile) -> DatabaseOwned:
     owner, _ = _read(file)
     message = (
         f"{real_path} is owned by {_describe(owner)}; so says {lock_path_of(real_path)}. "
-        "A database has one owner at a time. For several web workers run `overseen serve` and use "
-        "its client; else stop that process, or give this program its own database."
+        "A database has one owner at a time: let one process own it and the others ask that one "
+        "(a single web worker, say); else stop that process, or use another database here."
     )
     if _is_held_here(file):
         message = (

@@ -62,7 +62,9 @@ def test_a_network_file_system_is_refused(database: Path, monkeypatch: pytest.Mo
     if mount is None:
         pytest.skip("no mount table here")
     monkeypatch.setattr(network, "NETWORK_FILE_SYSTEMS", frozenset({mount.file_system}))
-    with pytest.raises(NetworkFileSystem, match=f"{mount.file_system}.*local disk.*overseen serve"):
+    with pytest.raises(
+        NetworkFileSystem, match=f"{mount.file_system}.*local disk.*ask the program"
+    ):
         OwnerLock.acquire(database, RECORD)
     assert list(database.parent.iterdir()) == []
 

@@ -36,7 +36,12 @@ def test_a_second_process_is_refused_and_told_who_was_first(
     assert said.path == str(database.resolve())
     assert said.owner is not None
     assert said.owner.pid == other.pid
-    for words in (f"process {other.pid}", RECORD.host, "2026-11-22 07:20:00 UTC", "overseen serve"):
+    for words in (
+        f"process {other.pid}",
+        RECORD.host,
+        "2026-11-22 07:20:00 UTC",
+        "let one process own it",
+    ):
         assert words in str(said)
 
 
