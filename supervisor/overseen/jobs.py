@@ -217,7 +217,11 @@ def job(
     """
     if function is not None:
         return _made(function, options)
-    return cast(JobDecorator, lambda decorated: _made(decorated, options))  # pyright: ignore
+
+    def decorate(decorated: Callable[..., object], /) -> Job[..., Any]:
+        return _made(decorated, options)
+
+    return cast(JobDecorator, decorate)
 
 
 class _Preparation:

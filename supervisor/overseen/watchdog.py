@@ -31,7 +31,7 @@ WAKE_SECONDS_MAX: Final = 30.0
 """The watchdog sleeps no longer than this: it also notices when the store works no more."""
 WAL_BYTES_KEPT: Final = 16 << 20
 """A write-ahead log up to this size keeps its length: a commit that overwrites it takes 0.2 ms, one
-that makes it longer 0.4 ms (measured)."""
+that makes it longer 0.4 ms (measured with raw sqlite3)."""
 PRUNE_JOBS: Final = 500
 """Jobs pruned in one transaction: small, so that nobody waits long behind it."""
 
