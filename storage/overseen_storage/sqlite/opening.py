@@ -36,9 +36,9 @@ _SYNCHRONOUS: dict[Synchronous, int] = {"full": 2, "normal": 1}
 _JOURNAL_SIZE_LIMIT = 64 * 1024 * 1024
 _CACHE_KIB = 32_000
 # Past so many pages (8 MiB) a commit moves the log into the database, and the next begins at its
-# front again. Small, so that a fresh log is soon overwritten instead of made longer, which is slower:
-# with 4 MiB instead of 64 a job started after 0.66 to 0.74 of the time in five paired runs of 600 jobs
-# (8 was not paired). Once a log has come round, its size should not matter.
+# front again. Small, so that a fresh log is soon overwritten instead of made longer, which is
+# slower: with 4 MiB instead of 64 a job started after 0.66 to 0.74 of the time in five paired runs
+# of 600 jobs (8 was not paired). Once a log has come round, its size should not matter.
 _AUTOCHECKPOINT_PAGES = 2_048
 
 
