@@ -7,7 +7,7 @@ from docs.generating.source import Member, doc_of, fields, members
 
 from overseen.job_options import JobOptions, OnLost, SubmitOverrides
 from overseen.retry_policy import Backoff
-from overseen_storage.groups import OnConflict
+from overseen_storage.items import OnConflict
 
 INTRODUCTION = """
 # Options of a job

@@ -5,6 +5,7 @@ A store is made by name (``SqliteStore("jobs.db")``) and used through the `Store
 
 from __future__ import annotations
 
+from overseen_storage.answers import Committed
 from overseen_storage.errors import (
     CommitUnknown,
     DatabaseBusy,
@@ -25,7 +26,7 @@ from overseen_storage.errors import (
     StoreError,
     StoreUnavailable,
 )
-from overseen_storage.groups import Committed, Group
+from overseen_storage.groups import Group
 from overseen_storage.lifecycle import Cause, EventType, Held, Move, Reason, Status
 from overseen_storage.records import (
     EpochRecord,

@@ -129,6 +129,10 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The ended job of which this is an operator's retry."""
     batch_id: int | None = None
     """The batch it is a member of."""
+    callback_of: int | None = None
+    """The batch whose end submitted it."""
+    attachments: int = 0
+    """How many files it was given."""
 
     @property
     def ended(self) -> bool:
@@ -139,6 +143,23 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     def attempts(self) -> int:
         """How many times it was started; the same number as its fence."""
         return self.fence
+
+
+class AttachmentRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One file of a job."""
+
+    job_id: int
+    """The job."""
+    name: str
+    """What the job calls it."""
+    digest: str
+    """sha256 of its content, hexadecimal."""
+    size_bytes: int
+    """Its size."""
+    stored_name: str
+    """Its name in the folder of files. A retry of the job shares it."""
+    created_at: int
+    """When it was attached."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,18 +11,25 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from overseen_storage.groups import (
+from overseen_storage.answers import (
+    BatchesToDo,
     Committed,
     Deadlines,
     EventPage,
-    Group,
-    JobQuery,
     JobSnapshot,
     Opened,
     Pruned,
-    PruneRequest,
 )
-from overseen_storage.records import EpochRecord, Event, JobRecord, LogLine, QueueRecord
+from overseen_storage.batch_records import BatchRecord, BatchSnapshot, BatchSummary
+from overseen_storage.groups import BatchQuery, Group, JobQuery, PruneRequest
+from overseen_storage.records import (
+    AttachmentRecord,
+    EpochRecord,
+    Event,
+    JobRecord,
+    LogLine,
+    QueueRecord,
+)
 
 
 class Store(Protocol):
@@ -116,6 +123,45 @@ class Store(Protocol):
 
     async def logs(self, job_id: int) -> list[LogLine]:
         """The log lines of one job, in order."""
+        ...
+
+    async def attachments(self, job_id: int) -> list[AttachmentRecord]:
+        """The files of one job, by name."""
+        ...
+
+    async def stored_files(self) -> set[str]:
+        """Stored names of all files that a job uses. For finding orphans, at start."""
+        ...
+
+    async def batch(self, batch_id: int) -> BatchRecord | None:
+        """One batch, or None."""
+        ...
+
+    async def batch_snapshot(self, batch_id: int) -> BatchSnapshot:
+        """A batch, its counts and the ledger's height in one transaction."""
+        ...
+
+    async def batches(self, query: BatchQuery) -> list[BatchRecord]:
+        """A page of batches, newest first."""
+        ...
+
+    async def batches_to_do(self, *, limit: int) -> BatchesToDo:
+        """Batches that wait for the watchdog, at most `limit` of each sort. Looks at the members'
+        rows, not at marks."""
+        ...
+
+    async def sum_up_batch(self, batch_id: int) -> BatchSummary | None:
+        """The summary of a batch that is sealed and has no open member, computed from its rows
+        (its status as it would be finalized now); None if it is not so far, or if it is
+        finalized. May take 200 ms for 100,000 members: it must not keep other reads waiting."""
+        ...
+
+    async def members(self, batch_id: int, *, after_id: int, limit: int) -> list[JobRecord]:
+        """Members of a batch, by id."""
+        ...
+
+    async def batch_began_at_seq(self, batch_id: int) -> int | None:
+        """Seq of the batch's first event that is kept, where its history begins."""
         ...
 
     async def queues(self) -> list[QueueRecord]:

@@ -20,16 +20,8 @@ from overseen.queues import Queues
 from overseen.recent import End
 from overseen.watch import Watch
 from overseen.workers import invalid_report
-from overseen_storage.groups import (
-    Accepted,
-    Claimed,
-    Committed,
-    Finish,
-    Missed,
-    Note,
-    PutBack,
-    SetQueue,
-)
+from overseen_storage.answers import Accepted, Claimed, Committed, Missed
+from overseen_storage.items import Finish, Note, PutBack, SetQueue
 from overseen_storage.lifecycle import Cause, EventType, Status, event_after_attempt
 
 if TYPE_CHECKING:

@@ -33,8 +33,10 @@ from overseen.outcome import Answer, Outcome
 from overseen.recent import End
 from overseen.submitting import Prepared, again, prepare, size_bytes
 from overseen_actors.errors import MailboxClosed
+from overseen_storage.answers import Missed
 from overseen_storage.errors import StoreUnavailable
-from overseen_storage.groups import ChangeWaiting, JobQuery, Missed, Note, SetQueue, Submission
+from overseen_storage.groups import JobQuery
+from overseen_storage.items import ChangeWaiting, Note, SetQueue, Submission
 from overseen_storage.lifecycle import Cause, EventType, Status
 from overseen_storage.records import Event, JobRecord, LogLine
 

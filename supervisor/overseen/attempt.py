@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from overseen.deciding import Known
 from overseen.ended import Ended
-from overseen_storage.groups import Claimed
+from overseen_storage.answers import Claimed
 from overseen_storage.lifecycle import Cause, EventType, Reason
 from overseen_storage.records import Progress
 

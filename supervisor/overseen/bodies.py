@@ -16,7 +16,7 @@ from overseen.threads import DaemonThreads
 from overseen.watch import Watch
 from overseen.workers import Workers
 from overseen_actors.mailbox import Mailbox
-from overseen_storage.groups import Claimed
+from overseen_storage.answers import Claimed
 
 __all__ = ["Bodies"]
 

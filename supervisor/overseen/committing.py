@@ -17,8 +17,10 @@ from overseen.effects import Effects
 from overseen.errors import Degraded, OutcomeUnknown
 from overseen.planning import Plan, Scope
 from overseen_actors.clock import Stamper
+from overseen_storage.answers import Committed
 from overseen_storage.errors import CommitUnknown, StoreClosed, StoreError, StoreUnavailable
-from overseen_storage.groups import Committed, Group, Note
+from overseen_storage.groups import Group
+from overseen_storage.items import Note
 from overseen_storage.lifecycle import Cause, EventType
 from overseen_storage.store import Store
 

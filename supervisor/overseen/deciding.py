@@ -16,7 +16,7 @@ import msgspec
 from overseen.ended import Cancelled, Ended, GaveUp, Invalid, Raised, Returned, Snoozed
 from overseen.job_options import JobDefinition, OnLost
 from overseen.retry_policy import Backoff, delay_seconds, should_retry
-from overseen_storage.groups import Finish, PutBack
+from overseen_storage.items import Finish, PutBack
 from overseen_storage.lifecycle import Cause, Held, Reason, Status
 from overseen_storage.records import JobError
 

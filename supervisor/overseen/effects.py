@@ -20,7 +20,7 @@ from overseen.messages import CancelAnswered, Changed, Finished, Message, Submit
 from overseen.planning import Plan
 from overseen.recent import Recent
 from overseen.watch import Watch
-from overseen_storage.groups import Accepted, Committed
+from overseen_storage.answers import Accepted, Committed
 from overseen_storage.lifecycle import Status
 
 __all__ = ["Effects", "answer", "refuse"]

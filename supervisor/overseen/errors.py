@@ -38,8 +38,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from overseen_storage.answers import Refused
 from overseen_storage.errors import OverseenError
-from overseen_storage.groups import NewJob, Refused
+from overseen_storage.items import NewJob
 from overseen_storage.lifecycle import Reason, Status
 from overseen_storage.records import JobError
 

@@ -21,7 +21,7 @@ from overseen.option_checks import (
     check_text,
 )
 from overseen.retry_policy import Backoff, DelayFunction
-from overseen_storage.groups import OnConflict
+from overseen_storage.items import OnConflict
 
 __all__ = [
     "JobDefinition",

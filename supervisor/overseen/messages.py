@@ -9,7 +9,8 @@ from typing import TypeAlias
 import msgspec
 
 from overseen.attempt import Attempt
-from overseen_storage.groups import ChangeWaiting, Missed, Note, SetQueue, Submission
+from overseen_storage.answers import Missed
+from overseen_storage.items import ChangeWaiting, Note, SetQueue, Submission
 from overseen_storage.lifecycle import Cause, Status
 
 __all__ = [

@@ -32,13 +32,13 @@ from overseen.messages import (
 from overseen.queues import Queues
 from overseen.reporting import sum_up_warnings, take_marks, take_progress
 from overseen.watch import Verdict, Watch
-from overseen_storage.groups import (
+from overseen_storage.groups import Group
+from overseen_storage.items import (
     CancelWaiting,
     ChangeWaiting,
     ClaimFrom,
     Expire,
     Finish,
-    Group,
     MakeDue,
     MarkStopping,
     Note,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from overseen_storage.groups import ClaimFrom
+from overseen_storage.items import ClaimFrom
 
 __all__ = ["Queues"]
 

@@ -16,7 +16,8 @@ from overseen.attempt import Attempt
 from overseen.deciding import Lost, after_loss
 from overseen.job_options import JobDefinition, OnLost
 from overseen.live import Live
-from overseen_storage.groups import Finish, Group, PutBack
+from overseen_storage.groups import Group
+from overseen_storage.items import Finish, PutBack
 from overseen_storage.lifecycle import Cause, Reason, Status
 from overseen_storage.records import JobRecord
 from overseen_storage.store import Store

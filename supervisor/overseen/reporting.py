@@ -10,7 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from overseen.attempt import Attempt, Mark
-from overseen_storage.groups import Note
+from overseen_storage.items import Note
 from overseen_storage.lifecycle import Cause, EventType
 
 __all__ = ["sum_up_warnings", "take_marks", "take_progress"]

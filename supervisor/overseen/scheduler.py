@@ -10,8 +10,8 @@ from typing import Final
 from overseen.messages import Tick
 from overseen_actors.alarm import Alarm
 from overseen_actors.clock import Clock, Stamper
+from overseen_storage.answers import Deadlines
 from overseen_storage.errors import StoreError
-from overseen_storage.groups import Deadlines
 from overseen_storage.store import Store
 
 __all__ = ["Scheduler"]

@@ -13,7 +13,7 @@ from overseen.jobs import Call
 from overseen.registry import Registry
 from overseen.settings import Settings
 from overseen_actors.clock import Clock, Stamper
-from overseen_storage.groups import NewJob
+from overseen_storage.items import NewJob
 from overseen_storage.lifecycle import Status
 from overseen_storage.records import JobRecord
 

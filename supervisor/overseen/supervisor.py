@@ -42,7 +42,7 @@ from overseen.settings import QueueLimits, Retention, Settings, Synchronous
 from overseen.stopping import StopReport
 from overseen.subscribing import After, follow_all, follow_job
 from overseen_actors.clock import Clock, SystemClock
-from overseen_storage.groups import ChangeWaiting
+from overseen_storage.items import ChangeWaiting
 from overseen_storage.lifecycle import Cause, Status
 from overseen_storage.records import Event, JobRecord, LogLine
 from overseen_storage.store import Store

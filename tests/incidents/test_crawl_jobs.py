@@ -26,7 +26,8 @@ from overseen import Backoff, Context, Reason, Status, Supervisor, job
 from overseen.jobs import Job
 from overseen.recovery import Recovered, recover
 from overseen_actors import LoopClock, run_virtual
-from overseen_storage.groups import Claimed, Finish
+from overseen_storage.answers import Claimed
+from overseen_storage.items import Finish
 from overseen_storage.records import JobRecord
 from overseen_storage.sqlite.hop import InlineConnector
 from overseen_storage.sqlite.store import SqliteStore

@@ -25,7 +25,7 @@ from tests.storage.driving import Writer, finish, new_job
 
 from overseen import Context, EventType, Snooze, Status, Supervisor, job
 from overseen_actors import LoopClock, run_virtual
-from overseen_storage.groups import PutBack
+from overseen_storage.items import PutBack
 from overseen_storage.lifecycle import Cause, Reason
 from overseen_storage.records import Event, JobRecord
 from overseen_storage.sqlite.hop import InlineConnector

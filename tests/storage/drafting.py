@@ -12,8 +12,8 @@ from typing import TypeVar
 from tests.storage.driving import SECOND, new_job
 from tests.storage.model import Model, ModelJob
 
-from overseen_storage.groups import (
-    Accepted,
+from overseen_storage.answers import Accepted, Missed, Refused
+from overseen_storage.items import (
     CancelWaiting,
     ChangeWaiting,
     ClaimFrom,
@@ -21,12 +21,10 @@ from overseen_storage.groups import (
     Finish,
     MakeDue,
     MarkStopping,
-    Missed,
     NewJob,
     Note,
     OnConflict,
     PutBack,
-    Refused,
     RequestCancel,
     Submission,
 )

@@ -9,25 +9,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
-from overseen_storage.groups import (
-    Accepted,
+from overseen_storage.answers import Accepted, Claimed, Committed, Opened, Refused
+from overseen_storage.groups import Group, JobQuery
+from overseen_storage.items import (
     CancelWaiting,
     ChangeWaiting,
-    Claimed,
     ClaimFrom,
-    Committed,
     Expire,
     Finish,
-    Group,
-    JobQuery,
     MakeDue,
     MarkStopping,
     NewJob,
     Note,
     OnConflict,
-    Opened,
     PutBack,
-    Refused,
     RequestCancel,
     SetQueue,
     Submission,

@@ -13,19 +13,17 @@ from dataclasses import dataclass, field
 
 from tests.storage.checkers import FENCED_MOVES, FENCED_NOTES
 
-from overseen_storage.groups import (
-    Accepted,
+from overseen_storage.answers import Accepted, Missed, Refused
+from overseen_storage.items import (
     CancelWaiting,
     ChangeWaiting,
     ClaimFrom,
     Finish,
     MarkStopping,
-    Missed,
     NewJob,
     Note,
     OnConflict,
     PutBack,
-    Refused,
     RequestCancel,
     Submission,
 )

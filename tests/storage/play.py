@@ -10,7 +10,8 @@ from tests.storage.drafting import JUMP_US, QUEUES, Drafting, Operation
 from tests.storage.driving import Place, Writer
 from tests.storage.model import Model, Told
 
-from overseen_storage.groups import Accepted, Committed, PruneRequest, Refused
+from overseen_storage.answers import Accepted, Committed, Refused
+from overseen_storage.groups import PruneRequest
 from overseen_storage.lifecycle import TERMINAL, EventType, Held, Status
 from overseen_storage.records import Event, JobRecord
 

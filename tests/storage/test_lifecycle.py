@@ -195,7 +195,7 @@ def test_event_numbers_keep_their_meaning() -> None:
         *("late_failure", "held", "unheld", "changed", "retried", "queue_paused"),
         *("queue_resumed", "epoch_started", "epoch_stopped", "degraded", "recovered"),
         *("loop_stalled", "batch_opened", "batch_sealed", "batch_tripped", "batch_finalized"),
-        "batch_cancelling",
+        *("batch_cancelling", "attached"),
     ]
     assert {kind.value: code for kind, code in EVENT_CODES.items()} == {
         **numbered(changes, 1),

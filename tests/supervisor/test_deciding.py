@@ -12,7 +12,7 @@ from overseen import Backoff, Status
 from overseen.deciding import Decision, Known, Lost, after_attempt, after_loss
 from overseen.ended import Cancelled, Ended, GaveUp, Invalid, Raised, Returned, Snoozed
 from overseen.job_options import JobDefinition, OnLost
-from overseen_storage.groups import Finish, PutBack
+from overseen_storage.items import Finish, PutBack
 from overseen_storage.lifecycle import MOVES, TERMINAL, Cause, Held, Reason
 from overseen_storage.records import JobError
 

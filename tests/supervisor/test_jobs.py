@@ -20,7 +20,7 @@ from overseen.job_options import OnLost
 from overseen.jobs import AsyncJob, Call, SyncJob, job
 from overseen.registry import Registry
 from overseen.retry_policy import Backoff
-from overseen_storage.groups import OnConflict
+from overseen_storage.items import OnConflict
 
 
 @job

@@ -7,7 +7,7 @@ import pytest
 from overseen import Context, Progress, job
 from overseen.attempt import Attempt
 from overseen.reporting import take_progress
-from overseen_storage.groups import Claimed
+from overseen_storage.answers import Claimed
 
 
 @job

@@ -13,7 +13,7 @@ from overseen import job
 from overseen.attempt import Attempt
 from overseen.ended import Returned
 from overseen.watch import Verdict, Watch, judge
-from overseen_storage.groups import Claimed
+from overseen_storage.answers import Claimed
 from overseen_storage.lifecycle import Reason
 
 SECOND: Final = 1_000_000

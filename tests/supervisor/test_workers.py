@@ -11,7 +11,7 @@ from overseen import Context, Job, job
 from overseen.attempt import Attempt
 from overseen.ended import Cancelled, Returned
 from overseen.workers import Workers
-from overseen_storage.groups import Claimed
+from overseen_storage.answers import Claimed
 
 begun: list[str] = []
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from overseen_storage.groups import ChangeWaiting, Missed, SetQueue
+from overseen_storage.answers import Missed
+from overseen_storage.items import ChangeWaiting, SetQueue
 from overseen_storage.lifecycle import (
     CAUSE_CODES,
     REASON_CODES,

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from overseen_storage.groups import ClaimFrom, Group
+from overseen_storage.groups import Group
+from overseen_storage.items import ClaimFrom
 from overseen_storage.lifecycle import EVENT_CODES, EventType
 from overseen_storage.sqlite.rows import document
 from overseen_storage.sqlite.translate_errors import code_of

@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import TypeVar
 
+from overseen_storage.answers import Opened
 from overseen_storage.errors import (
     CommitUnknown,
     DatabaseRefused,
@@ -20,7 +21,6 @@ from overseen_storage.errors import (
     StoreError,
     StoreUnavailable,
 )
-from overseen_storage.groups import Opened
 from overseen_storage.sqlite.checkpoints import checkpoint
 from overseen_storage.sqlite.committing import CommitFailed, roll_back
 from overseen_storage.sqlite.hop import Connector, Link, LinkClosed

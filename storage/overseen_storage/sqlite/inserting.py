@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from operator import attrgetter
 
-from overseen_storage.groups import NewJob
+from overseen_storage.items import NewJob
 from overseen_storage.lifecycle import CAUSE_CODES, STATUS_CODES, Cause, Status
 from overseen_storage.sqlite.rows import LARGE_BYTES, Rows, document
 from overseen_storage.sqlite.safe_text import is_safe, make_safe
@@ -19,7 +19,7 @@ _SHAPE = (
     *("kind", "queue", "priority", "status", "retries", "losses_allowed", "due_at"),
     *("due_wall_at", "timeout_us", "heartbeat_us", "grace_us", "queue_timeout_us", "key"),
     *("idempotency_key", "labels", "headers", "parent_id", "retried_from", "batch_id"),
-    "checkpoint",
+    *("checkpoint", "expires_at"),
 )
 Shape = tuple[Parameter, ...]
 _shape_of = attrgetter(*_SHAPE)

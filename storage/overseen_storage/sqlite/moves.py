@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 import msgspec
 
-from overseen_storage.groups import (
+from overseen_storage.answers import Missed
+from overseen_storage.items import (
     CancelWaiting,
     Expire,
     Finish,
     MakeDue,
     MarkStopping,
-    Missed,
     PutBack,
     RequestCancel,
 )

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from overseen_storage.groups import Missed, Note
+from overseen_storage.answers import Missed
+from overseen_storage.items import Note
 from overseen_storage.lifecycle import EventType
 from overseen_storage.sqlite.moves import missed_of, storable
 from overseen_storage.sqlite.rows import LARGE_BYTES, Rows

@@ -245,6 +245,7 @@ def write_epoch_event(
             "reason": None,
             "data": document({"epoch": epoch}),
             "queue": None,
+            "batch_id": None,
         },
     )
 

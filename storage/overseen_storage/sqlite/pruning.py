@@ -8,7 +8,8 @@ from typing import Final
 
 import msgspec
 
-from overseen_storage.groups import Pruned, PruneRequest
+from overseen_storage.answers import Pruned
+from overseen_storage.groups import PruneRequest
 from overseen_storage.lifecycle import STATUS_CODES, Status
 from overseen_storage.sqlite.rows import document
 from overseen_storage.sqlite.statements import statement

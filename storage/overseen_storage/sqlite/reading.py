@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from overseen_storage.groups import Deadlines, EventPage, JobQuery, JobSnapshot
+from overseen_storage.answers import Deadlines, EventPage, JobSnapshot
+from overseen_storage.groups import JobQuery
 from overseen_storage.lifecycle import LIVE, STATUS_CODES, Status
 from overseen_storage.records import (
     EpochRecord,

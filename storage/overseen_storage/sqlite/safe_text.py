@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from overseen_storage.groups import Finish, Note, PutBack
+from overseen_storage.items import Finish, Note, PutBack
 from overseen_storage.records import JobError, LogLine, Progress
 
 MESSAGE_LENGTH_MAX = 4_000

@@ -7,19 +7,26 @@ import sqlite3
 from collections.abc import Callable
 from typing import TypeVar
 
-from overseen_storage.errors import StoreError
-from overseen_storage.groups import (
+from overseen_storage.answers import (
+    BatchesToDo,
     Committed,
     Deadlines,
     EventPage,
-    Group,
-    JobQuery,
     JobSnapshot,
     Opened,
     Pruned,
-    PruneRequest,
 )
-from overseen_storage.records import EpochRecord, Event, JobRecord, LogLine, QueueRecord
+from overseen_storage.batch_records import BatchRecord, BatchSnapshot, BatchSummary
+from overseen_storage.errors import StoreError
+from overseen_storage.groups import BatchQuery, Group, JobQuery, PruneRequest
+from overseen_storage.records import (
+    AttachmentRecord,
+    EpochRecord,
+    Event,
+    JobRecord,
+    LogLine,
+    QueueRecord,
+)
 from overseen_storage.sqlite import reading
 from overseen_storage.sqlite.checkpoints import checkpoint, log_bytes
 from overseen_storage.sqlite.claims import release_holds
@@ -205,6 +212,42 @@ class SqliteStore:
     async def logs(self, job_id: int) -> list[LogLine]:
         """The log lines of one job, in order."""
         return await self._door.read(lambda connection: reading.read_logs(connection, job_id))
+
+    async def attachments(self, job_id: int) -> list[AttachmentRecord]:
+        """The files of one job, by name."""
+        raise NotImplementedError
+
+    async def stored_files(self) -> set[str]:
+        """Stored names of all files that a job uses."""
+        raise NotImplementedError
+
+    async def batch(self, batch_id: int) -> BatchRecord | None:
+        """One batch, or None."""
+        raise NotImplementedError
+
+    async def batch_snapshot(self, batch_id: int) -> BatchSnapshot:
+        """A batch, its counts and the ledger's height in one transaction."""
+        raise NotImplementedError
+
+    async def batches(self, query: BatchQuery) -> list[BatchRecord]:
+        """A page of batches, newest first."""
+        raise NotImplementedError
+
+    async def batches_to_do(self, *, limit: int) -> BatchesToDo:
+        """Batches that wait for the watchdog. See `Store.batches_to_do`."""
+        raise NotImplementedError
+
+    async def sum_up_batch(self, batch_id: int) -> BatchSummary | None:
+        """The summary of a batch whose members have ended. See `Store.sum_up_batch`."""
+        raise NotImplementedError
+
+    async def members(self, batch_id: int, *, after_id: int, limit: int) -> list[JobRecord]:
+        """Members of a batch, by id."""
+        raise NotImplementedError
+
+    async def batch_began_at_seq(self, batch_id: int) -> int | None:
+        """Where the history of a batch begins."""
+        raise NotImplementedError
 
     async def queues(self) -> list[QueueRecord]:
         """Every queue that was ever paused."""

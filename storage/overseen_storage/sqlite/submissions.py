@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from overseen_storage.groups import Accepted, NewJob, OnConflict, Refused, Submission
+from overseen_storage.answers import Accepted, Refused
+from overseen_storage.items import NewJob, OnConflict, Submission
 from overseen_storage.lifecycle import (
     CAUSE_CODES,
     LIVE,

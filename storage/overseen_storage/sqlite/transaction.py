@@ -15,22 +15,20 @@ from typing import TypeVar
 
 import msgspec
 
-from overseen_storage.groups import (
-    Accepted,
+from overseen_storage.answers import Accepted, Claimed, Committed, Missed, Refused
+from overseen_storage.groups import Group
+from overseen_storage.items import (
     CancelWaiting,
     ChangeWaiting,
-    Claimed,
-    Committed,
     Finish,
-    Group,
     MarkStopping,
-    Missed,
     Note,
     PutBack,
-    Refused,
     RequestCancel,
     SetQueue,
 )
+from overseen_storage.orders import OrderAnswer
+from overseen_storage.sqlite.batches import Settled, settle
 from overseen_storage.sqlite.changes import Changer, set_queues
 from overseen_storage.sqlite.claims import ClaimedText, Claims, claim
 from overseen_storage.sqlite.moves import (
@@ -45,6 +43,7 @@ from overseen_storage.sqlite.moves import (
     request_cancel,
 )
 from overseen_storage.sqlite.notes import write_notes
+from overseen_storage.sqlite.ordering import obey
 from overseen_storage.sqlite.rows import Rows
 from overseen_storage.sqlite.safe_text import make_safe, needs_shortening
 from overseen_storage.sqlite.submissions import Submissions, submit
@@ -112,6 +111,9 @@ class Applied:
     expired: list[int] = field(default_factory=list[int])
     due_remaining: bool = False
     unheld: int = 0
+    orders: list[OrderAnswer] = field(default_factory=list[OrderAnswer])
+    batches: Settled = field(default_factory=Settled)
+    freed_files: list[str] = field(default_factory=list[str])
     claimed: ClaimedText = field(default_factory=ClaimedText)
     heights: Heights = field(default_factory=lambda: Heights(0, 0, 0))
 
@@ -154,6 +156,9 @@ def apply_group(
     for queue, count in Counter(changer.entered).items():
         done.made_due[queue] = done.made_due.get(queue, 0) + count
     writer.apply("queues", prepared.queues, lambda rows: set_queues(writer, rows))
+    done.orders = obey(writer, group.orders)
+    done.batches = settle(writer, group.at)
+    done.freed_files = writer.freed_files
     done.claimed = claim(writer, prepared.claims)
     done.refused = writer.refused
     done.events = writer.seq - done.first_seq
@@ -189,6 +194,10 @@ def committed(done: Applied) -> Committed:
         made_due=done.made_due,
         expired=done.expired,
         due_remaining=done.due_remaining,
+        orders=done.orders,
+        batches_due=done.batches.due,
+        batches_stopped=done.batches.stopped,
+        freed_files=done.freed_files,
         claimed=list(chain.from_iterable(map(_decode_claimed, claimed.rows))),
         held=claimed.held,
         unheld=done.unheld,

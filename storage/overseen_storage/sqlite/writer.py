@@ -59,7 +59,7 @@ class Heights:
 class Writer:
     """Applies parts of a group, one after the other, and counts."""
 
-    __slots__ = ("_connection", "at", "careful", "id", "refused", "seq")
+    __slots__ = ("_connection", "at", "careful", "freed_files", "id", "refused", "seq")
 
     def __init__(
         self, connection: sqlite3.Connection, heights: Heights, at: int, *, careful: bool
@@ -74,6 +74,8 @@ class Writer:
         self.careful = careful
         """Whether an item that the schema refuses is looked for, so that the others are kept."""
         self.refused: dict[str, dict[int, str]] = {}
+        self.freed_files: list[str] = []
+        """Stored names that no job uses any more."""
 
     def run(self, name: str, /, **parameters: Parameter) -> int:
         """Execute a statement; how many rows it changed."""
@@ -106,6 +108,7 @@ class Writer:
         reason: Reason | None = None,
         data: str | None = None,
         queue: str | None = None,
+        batch_id: int | None = None,
     ) -> int:
         """Write one event; its stamp."""
         at = self.at
@@ -121,6 +124,7 @@ class Writer:
             reason=None if reason is None else REASON_CODES[reason],
             data=data,
             queue=queue,
+            batch_id=batch_id,
         )
         self.seq += 1
         self.at += 1

@@ -7,8 +7,8 @@ import pytest
 from tests.storage.checkers import check_everything
 from tests.storage.driving import SECOND, Writer, accepted, finish, new_job, refused
 
-from overseen_storage.groups import (
-    Accepted,
+from overseen_storage.answers import Accepted, Refused
+from overseen_storage.items import (
     ChangeWaiting,
     ClaimFrom,
     Finish,
@@ -16,7 +16,6 @@ from overseen_storage.groups import (
     NewJob,
     Note,
     PutBack,
-    Refused,
     RequestCancel,
     SetQueue,
     Submission,

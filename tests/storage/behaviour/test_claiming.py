@@ -5,9 +5,9 @@ from __future__ import annotations
 from tests.storage.checkers import check_everything
 from tests.storage.driving import SECOND, Writer, accepted, finish, new_job
 
-from overseen_storage.groups import (
+from overseen_storage.answers import Claimed
+from overseen_storage.items import (
     ChangeWaiting,
-    Claimed,
     ClaimFrom,
     MakeDue,
     NewJob,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.storage.checkers import check_everything, check_prefix, check_successor
 from tests.storage.driving import SECOND, Place, Writer, finish, new_job
 
-from overseen_storage.groups import Finish, PutBack, RequestCancel
+from overseen_storage.items import Finish, PutBack, RequestCancel
 from overseen_storage.lifecycle import Cause, EventType, Reason, Status
 
 

@@ -6,16 +6,8 @@ import pytest
 from tests.storage.checkers import check_everything
 from tests.storage.driving import SECOND, Writer, finish, new_job
 
-from overseen_storage.groups import (
-    CancelWaiting,
-    Claimed,
-    Committed,
-    Finish,
-    MarkStopping,
-    Missed,
-    PutBack,
-    RequestCancel,
-)
+from overseen_storage.answers import Claimed, Committed, Missed
+from overseen_storage.items import CancelWaiting, Finish, MarkStopping, PutBack, RequestCancel
 from overseen_storage.lifecycle import LIVE, TERMINAL, Cause, EventType, Reason, Status
 from overseen_storage.records import JobError
 

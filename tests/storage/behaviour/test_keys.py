@@ -6,7 +6,8 @@ import pytest
 from tests.storage.checkers import check_everything
 from tests.storage.driving import SECOND, Place, Writer, accepted, finish, new_job, refused
 
-from overseen_storage.groups import Accepted, CancelWaiting, NewJob, OnConflict, Submission
+from overseen_storage.answers import Accepted
+from overseen_storage.items import CancelWaiting, NewJob, OnConflict, Submission
 from overseen_storage.lifecycle import EventType, Reason, Status
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.storage.checkers import Broken, check_everything, check_ledger, fold
 from tests.storage.driving import SECOND, Place, Writer, finish, new_job
 
-from overseen_storage.groups import (
+from overseen_storage.items import (
     CancelWaiting,
     ChangeWaiting,
     ClaimFrom,

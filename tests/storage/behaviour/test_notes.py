@@ -6,7 +6,8 @@ import pytest
 from tests.storage.checkers import check_everything
 from tests.storage.driving import Place, Writer, finish, new_job
 
-from overseen_storage.groups import Missed, Note, PutBack, RequestCancel, SetQueue
+from overseen_storage.answers import Missed
+from overseen_storage.items import Note, PutBack, RequestCancel, SetQueue
 from overseen_storage.lifecycle import Cause, EventType, Reason, Status
 from overseen_storage.records import LogLine, Progress
 

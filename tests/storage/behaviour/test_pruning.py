@@ -5,7 +5,8 @@ from __future__ import annotations
 from tests.storage.checkers import check_everything, check_successor
 from tests.storage.driving import SECOND, Place, Writer, new_job
 
-from overseen_storage.groups import CancelWaiting, NewJob, PruneRequest
+from overseen_storage.groups import PruneRequest
+from overseen_storage.items import CancelWaiting, NewJob
 from overseen_storage.lifecycle import Status
 from overseen_storage.records import LogLine
 

@@ -6,7 +6,8 @@ import pytest
 from tests.storage.checkers import check_everything
 from tests.storage.driving import SECOND, Writer, new_job
 
-from overseen_storage.groups import ClaimFrom, Missed, PutBack, RequestCancel
+from overseen_storage.answers import Missed
+from overseen_storage.items import ClaimFrom, PutBack, RequestCancel
 from overseen_storage.lifecycle import Cause, EventType, Held, Reason, Status
 from overseen_storage.records import JobError
 

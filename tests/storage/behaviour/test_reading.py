@@ -5,15 +5,9 @@ from __future__ import annotations
 import pytest
 from tests.storage.driving import SECOND, Writer, finish, new_job
 
-from overseen_storage.groups import (
-    ChangeWaiting,
-    ClaimFrom,
-    JobQuery,
-    Missed,
-    Note,
-    PutBack,
-    Submission,
-)
+from overseen_storage.answers import Missed
+from overseen_storage.groups import JobQuery
+from overseen_storage.items import ChangeWaiting, ClaimFrom, Note, PutBack, Submission
 from overseen_storage.lifecycle import Cause, EventType, Held, Reason, Status
 from overseen_storage.records import Event
 from overseen_storage.store import Store

@@ -6,7 +6,7 @@ import pytest
 from tests.storage.checkers import check_everything
 from tests.storage.driving import SECOND, Writer, accepted, new_job, refused
 
-from overseen_storage.groups import NewJob, Submission
+from overseen_storage.items import NewJob, Submission
 from overseen_storage.lifecycle import Cause, EventType, Status
 
 BEGINNINGS = {

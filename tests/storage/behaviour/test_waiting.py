@@ -6,15 +6,8 @@ import pytest
 from tests.storage.checkers import check_everything
 from tests.storage.driving import SECOND, Writer, new_job
 
-from overseen_storage.groups import (
-    CancelWaiting,
-    ChangeWaiting,
-    Committed,
-    Expire,
-    MakeDue,
-    Missed,
-    PutBack,
-)
+from overseen_storage.answers import Committed, Missed
+from overseen_storage.items import CancelWaiting, ChangeWaiting, Expire, MakeDue, PutBack
 from overseen_storage.lifecycle import Cause, EventType, Held, Reason, Status
 
 FAR = 10**9 * SECOND  # centuries away

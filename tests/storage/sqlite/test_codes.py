@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from overseen_storage import groups
+from overseen_storage import answers, items
+from overseen_storage.batch_lifecycle import BATCH_POLICY_CODES, BATCH_STATUS_CODES
 from overseen_storage.lifecycle import (
     CAUSE_CODES,
     EVENT_CODES,
@@ -34,16 +35,18 @@ FAMILIES: dict[str, dict[str, int]] = {
     "cause": {word.value: code for word, code in CAUSE_CODES.items()},
     "held": {word.value: code for word, code in HELD_CODES.items()},
     "event": {word.value: code for word, code in EVENT_CODES.items()},
+    "batch_status": {word.value: code for word, code in BATCH_STATUS_CODES.items()},
+    "batch_policy": {word.value: code for word, code in BATCH_POLICY_CODES.items()},
 }
 STRUCTS: dict[str, type[msgspec.Struct]] = {
-    "insert_any": groups.NewJob,
-    "finish": groups.Finish,
-    "put_back": groups.PutBack,
-    "request_cancel": groups.RequestCancel,
-    "mark_stopping": groups.MarkStopping,
-    "cancel_waiting": groups.CancelWaiting,
-    "apply_notes": groups.Note,
-    "note_events": groups.Note,
+    "insert_any": items.NewJob,
+    "finish": items.Finish,
+    "put_back": items.PutBack,
+    "request_cancel": items.RequestCancel,
+    "mark_stopping": items.MarkStopping,
+    "cancel_waiting": items.CancelWaiting,
+    "apply_notes": items.Note,
+    "note_events": items.Note,
 }
 
 
@@ -182,7 +185,7 @@ def test_claimed_jobs_are_read_in_the_order_of_the_record() -> None:
     """What a claim answers are the fields of `Claimed`, in order."""
     inner = statement("claimed").partition("json_array(")[2].partition("))")[0]
     columns = re.sub(r"\s+", "", inner).replace("job.", "").split(",")
-    assert tuple(columns) == groups.Claimed.__struct_fields__
+    assert tuple(columns) == answers.Claimed.__struct_fields__
 
 
 def test_job_is_the_first_table(schema: sqlite3.Connection) -> None:

@@ -24,7 +24,7 @@ from overseen_storage.errors import (
     StoreError,
     StoreUnavailable,
 )
-from overseen_storage.groups import ClaimFrom, Submission
+from overseen_storage.items import ClaimFrom, Submission
 from overseen_storage.sqlite.hop import AiosqliteConnector, InlineConnector
 from overseen_storage.sqlite.store import SqliteStore
 from overseen_storage.sqlite.translate_errors import translate

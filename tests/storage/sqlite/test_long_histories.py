@@ -7,7 +7,8 @@ from pathlib import Path
 from tests.storage.checkers import check_everything
 from tests.storage.driving import Writer, finish, new_job
 
-from overseen_storage.groups import Note, PruneRequest
+from overseen_storage.groups import PruneRequest
+from overseen_storage.items import Note
 from overseen_storage.lifecycle import EventType
 from overseen_storage.records import LogLine
 from overseen_storage.sqlite.store import SqliteStore

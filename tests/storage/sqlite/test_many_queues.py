@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.storage.driving import Writer, new_job
 
-from overseen_storage.groups import ClaimFrom, Submission
+from overseen_storage.items import ClaimFrom, Submission
 from overseen_storage.sqlite.hop import InlineConnector
 from overseen_storage.sqlite.statements import statement
 from overseen_storage.sqlite.store import SqliteStore

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overseen_storage.groups import Finish, NewJob, Note
+from overseen_storage.items import Finish, NewJob, Note
 from overseen_storage.lifecycle import EventType, Status
 from overseen_storage.records import JobError, LogLine, Progress
 from overseen_storage.sqlite.rows import safe_document

@@ -32,6 +32,7 @@ CREATE TABLE job (
     interruptions INTEGER NOT NULL DEFAULT 0,
     snoozes INTEGER NOT NULL DEFAULT 0,
     warnings INTEGER NOT NULL DEFAULT 0,
+    attachments INTEGER NOT NULL DEFAULT 0,
     retries INTEGER NOT NULL DEFAULT 0,
     losses_allowed INTEGER NOT NULL DEFAULT 3,
     arguments TEXT NOT NULL,         -- JSON object
@@ -53,7 +54,7 @@ CREATE TABLE job (
     concurrency_key TEXT,            -- reserved
     schedule_id INTEGER,             -- reserved: with fire_time, at most one job for each firing
     fire_time INTEGER,
-    callback_of INTEGER,             -- reserved: a batch; with callback_event, one job for each
+    callback_of INTEGER,             -- a batch; with callback_event, one job for each
     callback_event TEXT,
 
     CONSTRAINT status_is_known CHECK (status BETWEEN 1 AND 10),
@@ -95,6 +96,7 @@ CREATE TABLE job (
     ),
     CONSTRAINT counters_count CHECK (
         failures >= 0 AND losses >= 0 AND interruptions >= 0 AND snoozes >= 0 AND warnings >= 0
+        AND attachments >= 0
     ),
     CONSTRAINT budgets_count CHECK (retries >= 0 AND losses_allowed >= 0),
     -- At most 100 years: added to a stamp they must stay integers, else no claim would succeed.
@@ -122,6 +124,9 @@ CREATE INDEX job_expiring ON job (expires_at) WHERE expires_at IS NOT NULL;
 CREATE INDEX job_held ON job (held, kind, id) WHERE held IS NOT NULL;
 CREATE INDEX job_batch ON job (batch_id, id) WHERE batch_id IS NOT NULL;
 CREATE INDEX job_batch_open ON job (batch_id) WHERE batch_id IS NOT NULL AND completed_at IS NULL;
+-- The few that did not complete: what stops a batch, and how its members are counted.
+CREATE INDEX job_batch_spoiled ON job (batch_id, status)
+    WHERE batch_id IS NOT NULL AND status IN (9, 10);
 CREATE UNIQUE INDEX job_key ON job (key) WHERE key IS NOT NULL AND completed_at IS NULL;
 CREATE UNIQUE INDEX job_idempotency ON job (idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE UNIQUE INDEX job_firing ON job (schedule_id, fire_time) WHERE schedule_id IS NOT NULL;
@@ -175,7 +180,7 @@ CREATE TABLE epoch (
     CONSTRAINT stopped_after_started CHECK (stopped_at > started_at)
 ) STRICT;
 
--- Reserved: files of a job. The content lies beside the database under `stored_name`.
+-- Files of jobs. The content lies beside the database under `stored_name`; a retry shares it.
 CREATE TABLE attachment (
     job_id INTEGER NOT NULL REFERENCES job (id),
     name TEXT NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
@@ -183,27 +188,41 @@ CREATE TABLE attachment (
     size_bytes INTEGER NOT NULL CHECK (size_bytes >= 0),
     stored_name TEXT NOT NULL,
     created_at INTEGER NOT NULL,
+    CONSTRAINT digest_is_sha256 CHECK (length(digest) = 64),
+    CONSTRAINT stored_name_is_plain CHECK (
+        length(stored_name) BETWEEN 1 AND 200 AND stored_name NOT GLOB '*[^A-Za-z0-9.-]*'
+    ),
     PRIMARY KEY (job_id, name)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX attachment_stored ON attachment (stored_name);
 
--- Reserved: jobs that are summed up together.
+-- Jobs that are summed up together.
 CREATE TABLE batch (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     name TEXT NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
-    status INTEGER NOT NULL CHECK (status BETWEEN 1 AND 99),
+    status INTEGER NOT NULL,
     policy INTEGER NOT NULL CHECK (policy BETWEEN 1 AND 99),
-    threshold REAL,
-    tripped_reason INTEGER,
+    threshold REAL,                  -- from 1 on a number of failures, below 1 a share of `total`
+    stopped INTEGER,                 -- a reason: nothing more of it is started
     due INTEGER NOT NULL DEFAULT 0 CHECK (due IN (0, 1)),
     created_at INTEGER NOT NULL,
     sealed_at INTEGER,
+    total INTEGER,                   -- of members, once it is sealed
     finalized_at INTEGER,
     on_finish TEXT,                  -- JSON: the job to submit when it ends
-    on_failure TEXT,                 -- JSON: the job to submit when it ends with failures
+    on_failure TEXT,                 -- JSON: the job to submit when it ends with errors
+    aggregate TEXT,                  -- JSON: the job that sums up its members' results
     labels TEXT,
     summary TEXT,                    -- JSON, frozen at finalization
+    CONSTRAINT batch_status_is_known CHECK (status BETWEEN 1 AND 5),
+    CONSTRAINT threshold_with_policy CHECK ((threshold IS NOT NULL) = (policy = 3)),
+    CONSTRAINT threshold_counts CHECK (threshold > 0),
+    CONSTRAINT stopped_is_known CHECK (stopped BETWEEN 1 AND 99),
+    CONSTRAINT sealed_exactly_when_not_open CHECK ((sealed_at IS NOT NULL) = (status >= 2)),
+    CONSTRAINT total_exactly_when_sealed CHECK ((total IS NOT NULL) = (sealed_at IS NOT NULL)),
+    CONSTRAINT finalized_exactly_when_ended CHECK ((finalized_at IS NOT NULL) = (status >= 3)),
+    CONSTRAINT due_only_while_processing CHECK (due = 0 OR status = 2),
     CONSTRAINT sealed_after_created CHECK (sealed_at > created_at),
     CONSTRAINT finalized_after_sealed CHECK (
         finalized_at IS NULL OR (sealed_at IS NOT NULL AND finalized_at >= sealed_at)
@@ -214,6 +233,7 @@ CREATE TABLE batch (
 ) STRICT;
 
 CREATE INDEX batch_unfinalized ON batch (id) WHERE finalized_at IS NULL;
+CREATE INDEX batch_stopped ON batch (id) WHERE stopped IS NOT NULL AND finalized_at IS NULL;
 
 -- Reserved: what is submitted again and again.
 CREATE TABLE schedule (
@@ -327,7 +347,16 @@ INSERT INTO word (family, code, word) VALUES
     ('event', 121, 'batch_sealed'),
     ('event', 122, 'batch_tripped'),
     ('event', 123, 'batch_finalized'),
-    ('event', 124, 'batch_cancelling');
+    ('event', 124, 'batch_cancelling'),
+    ('event', 125, 'attached'),
+    ('batch_status', 1, 'open'),
+    ('batch_status', 2, 'processing'),
+    ('batch_status', 3, 'completed'),
+    ('batch_status', 4, 'completed_with_errors'),
+    ('batch_status', 5, 'cancelled'),
+    ('batch_policy', 1, 'continue'),
+    ('batch_policy', 2, 'fail_fast'),
+    ('batch_policy', 3, 'threshold');
 
 CREATE VIEW job_view AS
 SELECT

@@ -9,7 +9,11 @@ INSERT INTO job (
 SELECT
     :first_id + entry.key, :status, :priority, :queue, :kind, :at + entry.key, :at + entry.key,
     CASE :status WHEN 4 /* pending */ THEN :at + entry.key END,
-    CASE :status WHEN 4 /* pending */ THEN :at + entry.key + :queue_timeout_us END, :cause,
+    CASE :status
+        WHEN 4 /* pending */ THEN :at + entry.key + :queue_timeout_us
+        WHEN 1 /* draft */ THEN :expires_at
+    END,
+    :cause,
     :due_at, :due_wall_at, :retries, :losses_allowed, entry.value, :checkpoint,
     :timeout_us, :heartbeat_us, :grace_us, :queue_timeout_us, :key, :idempotency_key, :labels,
     :headers, :parent_id, :retried_from, :batch_id

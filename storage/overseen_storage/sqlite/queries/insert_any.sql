@@ -9,7 +9,10 @@ SELECT
     :first_id + entry.position, entry.status, entry.priority, entry.queue, entry.kind,
     :at + entry.position, :at + entry.position,
     CASE entry.status WHEN 4 /* pending */ THEN :at + entry.position END,
-    CASE entry.status WHEN 4 /* pending */ THEN :at + entry.position + entry.queue_timeout_us END,
+    CASE entry.status
+        WHEN 4 /* pending */ THEN :at + entry.position + entry.queue_timeout_us
+        WHEN 1 /* draft */ THEN entry.expires_at
+    END,
     :cause, entry.due_at, entry.due_wall_at, entry.retries, entry.losses_allowed,
     coalesce(:arguments, entry.arguments), coalesce(:checkpoint, entry.checkpoint),
     entry.timeout_us, entry.heartbeat_us, entry.grace_us, entry.queue_timeout_us, entry.key,
@@ -42,6 +45,7 @@ FROM (
         json_extract(each.value, '$[18]') AS parent_id,
         json_extract(each.value, '$[19]') AS retried_from,
         json_extract(each.value, '$[20]') AS batch_id,
-        json_extract(each.value, '$[21]') AS checkpoint
+        json_extract(each.value, '$[21]') AS checkpoint,
+        json_extract(each.value, '$[22]') AS expires_at
     FROM json_each(:rows) AS each
 ) AS entry

@@ -12,7 +12,8 @@ from tests.supervisor.ledger import whole_ledger
 from tests.supervisor.simulated.conftest import Make
 
 from overseen import Context, Event, EventType, Status, job
-from overseen_storage.groups import Claimed, Note, RequestCancel
+from overseen_storage.answers import Claimed
+from overseen_storage.items import Note, RequestCancel
 from overseen_storage.lifecycle import Cause, Held, Reason
 from overseen_storage.sqlite.hop import InlineConnector
 from overseen_storage.sqlite.store import SqliteStore
