@@ -28,6 +28,7 @@ from overseen_storage.items import (
     Submission,
 )
 from overseen_storage.lifecycle import Reason, Status
+from overseen_storage.orders import Order
 from overseen_storage.records import Event, JobRecord
 from overseen_storage.store import Store
 
@@ -129,6 +130,7 @@ class Writer:
         expire: Expire | None = None,
         notes: Sequence[Note] = (),
         queues: Sequence[SetQueue] = (),
+        orders: Sequence[Order] = (),
         claims: Sequence[ClaimFrom] = (),
         claim_limit: int | None = None,
         kinds: frozenset[str] | None = None,
@@ -151,6 +153,7 @@ class Writer:
             expire=expire,
             notes=list(notes),
             queues=list(queues),
+            orders=list(orders),
             claims=list(claims),
             claim_limit=sum(one.limit for one in claims) if claim_limit is None else claim_limit,
             epoch=self.epoch,
