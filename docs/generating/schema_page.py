@@ -65,6 +65,7 @@ VIEWS: Final = MappingProxyType[str, str](
     {
         "job_view": "The jobs, in words.",
         "ledger_view": "The events, in words, with the kind and queue of their job.",
+        "attachment_view": "The files of jobs, with the kind and status of their job.",
         "attempt": "Every attempt with its start and end; `live` while its body runs.",
     }
 )

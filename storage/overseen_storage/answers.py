@@ -94,7 +94,9 @@ class Committed(msgspec.Struct, frozen=True, kw_only=True):
     made_due: dict[str, int] = {}
     """Jobs that became pending (made due, promoted, released from hold), by queue."""
     expired: list[int] = []
-    """Ids of the jobs that expired."""
+    """Ids of the pending jobs that expired."""
+    expired_drafts: list[int] = []
+    """Ids of the drafts that expired."""
     due_remaining: bool = False
     """`make_due` or `expire` stopped at its limit: ask again."""
     orders: list[OrderAnswer] = []

@@ -7,7 +7,7 @@ really moved: only those get an event, the others are reported as missed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -22,6 +22,7 @@ from overseen_storage.items import (
     RequestCancel,
 )
 from overseen_storage.lifecycle import EVENT_CODES, Cause, EventType, Status
+from overseen_storage.sqlite.drafts import drafts_with_files, drop_files
 from overseen_storage.sqlite.rows import LARGE_BYTES, Rows, document
 from overseen_storage.sqlite.writer import HELD_OF, STATUS_OF, Writer
 
@@ -30,6 +31,7 @@ MissedRow = tuple[int, int, int | None, int | None, int | None]
 
 _decode_missed = msgspec.json.Decoder(list[MissedRow]).decode
 _decode_ids = msgspec.json.Decoder(list[int]).decode
+_decode_expiring = msgspec.json.Decoder(list[tuple[int, int, int]]).decode
 
 Move = Finish | PutBack | RequestCancel | CancelWaiting
 
@@ -135,8 +137,11 @@ def request_cancel(writer: Writer, rows: Rows[RequestCancel]) -> dict[int, Misse
 
 
 def cancel_waiting(writer: Writer, rows: Rows[CancelWaiting]) -> dict[int, Missed]:
-    """CANCEL of jobs no body of which runs."""
-    return _move(writer, rows, _CANCEL_WAITING)
+    """CANCEL of jobs no body of which runs. Drafts lose their files."""
+    drafts = drafts_with_files(writer, document([item.job_id for item in rows.items]))
+    missed = _move(writer, rows, _CANCEL_WAITING)
+    drop_files(writer, drafts)
+    return missed
 
 
 def mark_stopping(writer: Writer, rows: Rows[MarkStopping]) -> dict[int, Missed]:
@@ -218,15 +223,30 @@ def make_due(writer: Writer, wanted: MakeDue) -> tuple[dict[str, int], bool]:
     return count_by_queue(writer, ids), remaining
 
 
-def expire(writer: Writer, wanted: Expire) -> tuple[list[int], bool]:
-    """FAIL of what has waited too long: which, and whether more has."""
-    found = writer.text("expiring", now=wanted.now, limit=wanted.limit + 1)
-    ids, remaining = _limited(found, wanted.limit)
-    if ids:
-        text = document(ids)
-        writer.run("expire", ids=text, at=writer.at)
-        _tell(writer, text, len(ids), EventType.FAILED, of_attempt=False)
-    return ids, remaining
+@dataclass(slots=True)
+class Expired:
+    """What had no more time."""
+
+    jobs: list[int] = field(default_factory=list[int])
+    drafts: list[int] = field(default_factory=list[int])
+    remaining: bool = False
+    """Whether there is more."""
+
+
+def expire(writer: Writer, wanted: Expire) -> Expired:
+    """FAIL of jobs that have waited too long, CANCEL of drafts that nobody released in time."""
+    found = _decode_expiring(writer.text("expiring", now=wanted.now, limit=wanted.limit + 1))
+    done = Expired(remaining=len(found) > wanted.limit)
+    found = found[: wanted.limit]
+    if not found:
+        return done
+    text = document([job_id for job_id, _, _ in found])
+    writer.run("expire", ids=text, at=writer.at)
+    _tell(writer, text, len(found), None, of_attempt=False)
+    for job_id, is_draft, _ in found:
+        (done.drafts if is_draft else done.jobs).append(job_id)
+    drop_files(writer, [job_id for job_id, is_draft, has_files in found if is_draft and has_files])
+    return done
 
 
 def _limited(found: str, limit: int) -> tuple[list[int], bool]:

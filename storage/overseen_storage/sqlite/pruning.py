@@ -19,6 +19,7 @@ ROWS_MAX: Final = 20_000
 and every commit waits behind it: 20,000 take about 100 ms."""
 
 _decode_sizes = msgspec.json.Decoder(list[int]).decode
+_decode_names = msgspec.json.Decoder(list[str]).decode
 
 
 def prune(connection: sqlite3.Connection, request: PruneRequest) -> Pruned:
@@ -33,10 +34,11 @@ def prune(connection: sqlite3.Connection, request: PruneRequest) -> Pruned:
         ids = _first_that_fit(connection, ids)
         chosen = {"ids": document(ids)}
         seq, stamp, events, _ = _heights(connection, chosen)
+    freed = _decode_names(connection.execute(statement("freed_files"), chosen).fetchone()[0])
     for name in ("prune_ledger", "prune_logs", "prune_attachments", "prune_jobs"):
         connection.execute(statement(name), chosen)
     connection.execute(statement("prune_meta"), {"events": events, "seq": seq, "stamp": stamp})
-    return Pruned(len(ids), events, len(found) > len(ids))
+    return Pruned(len(ids), events, len(found) > len(ids), freed)
 
 
 def _heights(connection: sqlite3.Connection, chosen: dict[str, str]) -> tuple[int, int, int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sqlite3
 from collections.abc import Callable
@@ -28,6 +29,11 @@ from overseen_storage.records import (
     QueueRecord,
 )
 from overseen_storage.sqlite import reading
+from overseen_storage.sqlite.attachment_reading import (
+    read_attachments,
+    read_stored_files,
+    stored_files,
+)
 from overseen_storage.sqlite.checkpoints import checkpoint, log_bytes
 from overseen_storage.sqlite.claims import release_holds
 from overseen_storage.sqlite.committing import CommitFailed, commit_group, in_transaction
@@ -38,7 +44,7 @@ from overseen_storage.sqlite.opening import MEMORY, Synchronous
 from overseen_storage.sqlite.pruning import prune
 from overseen_storage.sqlite.session import Session
 from overseen_storage.sqlite.transaction import Prepared, committed
-from overseen_storage.sqlite.writer import Heights, Writer
+from overseen_storage.sqlite.writer import Writer
 
 T = TypeVar("T")
 
@@ -142,7 +148,9 @@ class SqliteStore:
             writer = Writer(connection, before, at, careful=False)
             released = release_holds(writer, kinds, limit)
             if released:
-                session.heights = Heights(writer.seq - 1, before.id, writer.at - 1)
+                session.heights = dataclasses.replace(
+                    before, seq=writer.seq - 1, stamp=writer.at - 1
+                )
             return released
 
         return await self._transact(release)
@@ -215,11 +223,11 @@ class SqliteStore:
 
     async def attachments(self, job_id: int) -> list[AttachmentRecord]:
         """The files of one job, by name."""
-        raise NotImplementedError
+        return await self._door.read(lambda connection: read_attachments(connection, job_id))
 
     async def stored_files(self) -> set[str]:
         """Stored names of all files that a job uses."""
-        raise NotImplementedError
+        return stored_files(await self._door.read(read_stored_files))
 
     async def batch(self, batch_id: int) -> BatchRecord | None:
         """One batch, or None."""

@@ -24,9 +24,16 @@ from overseen_storage.lifecycle import (
     Reason,
     Status,
 )
+from overseen_storage.sqlite.drafts import drop_files
 from overseen_storage.sqlite.inserting import Inserts, insert
 from overseen_storage.sqlite.rows import document
 from overseen_storage.sqlite.safe_text import is_safe, make_safe
+from overseen_storage.sqlite.sharing import (
+    files_to_share,
+    need_care,
+    refuse_files,
+    share_files,
+)
 from overseen_storage.sqlite.translate_errors import is_about_a_row
 from overseen_storage.sqlite.writer import STATUS_OF, Writer
 
@@ -38,7 +45,7 @@ _decode_keys = msgspec.json.Decoder(list[str]).decode
 class Submissions:
     """A group's submissions and, where they can be created in one go, how."""
 
-    __slots__ = ("bulk", "cause", "items", "keyed")
+    __slots__ = ("bulk", "cause", "items", "keyed", "retried")
 
     def __init__(self, items: list[Submission]) -> None:
         causes = {item.cause for item in items}
@@ -47,6 +54,9 @@ class Submissions:
             for item in items
             for job in item.jobs
         )
+        self.retried = {
+            job.retried_from for item in items for job in item.jobs if job.retried_from is not None
+        }
         self.items = [_with_safe_keys(item) for item in items] if self.keyed else items
         self.cause = items[0].cause if len(causes) == 1 else None
         self.bulk: Inserts | None = None
@@ -74,6 +84,8 @@ def submit(writer: Writer, submissions: Submissions) -> list[Answer]:
     if not items:
         return []
     colliding = _colliding(writer, items) if submissions.keyed else set[int]()
+    if submissions.retried:
+        colliding |= _sharing(items, need_care(writer, submissions.retried))
     bulk, cause = submissions.bulk, submissions.cause
     if bulk is not None and cause is not None and not colliding and not writer.careful:
         return _split(items, insert(writer, bulk, cause))
@@ -138,6 +150,15 @@ def _colliding(writer: Writer, items: list[Submission]) -> set[int]:
         index
         for index, item in enumerate(items)
         if any(job.key in taken or job.idempotency_key in taken_idempotent for job in item.jobs)
+    }
+
+
+def _sharing(items: list[Submission], retried: set[int]) -> set[int]:
+    """Indexes of the submissions with a retry of one of `retried`: its files are looked at."""
+    return {
+        index
+        for index, item in enumerate(items)
+        if any(job.retried_from in retried for job in item.jobs)
     }
 
 
@@ -220,9 +241,7 @@ def _submit_with_care(writer: Writer, submission: Submission) -> Answer:
                 existing = _existing(writer, index, job, submission.cause, replaced)
                 created.append(existing is None)
                 ids.append(
-                    insert(writer, Inserts([job]), submission.cause)[0]
-                    if existing is None
-                    else existing
+                    _create(writer, index, job, submission.cause) if existing is None else existing
                 )
     except _Collision as collision:
         return collision.refused
@@ -232,6 +251,20 @@ def _submit_with_care(writer: Writer, submission: Submission) -> Answer:
         message = f"Job {index} of this submission cannot be stored: {error}"
         return Refused(index, "row", message)
     return Accepted(ids, None if all(created) else created, replaced)
+
+
+def _create(writer: Writer, index: int, job: NewJob, cause: Cause) -> int:
+    """Create one job; a retry shares the files of the first."""
+    retried, at = job.retried_from, writer.at
+    if retried is None:
+        return insert(writer, Inserts([job]), cause)[0]
+    files = files_to_share(writer, retried)
+    if files is None:
+        raise _Collision(refuse_files(index, retried))
+    job_id = insert(writer, Inserts([job]), cause)[0]
+    if files:
+        share_files(writer, retried, job_id, files, at)
+    return job_id
 
 
 def _existing(
@@ -299,6 +332,8 @@ def _resolve(
                 status=Status.CANCELLED,
                 reason=Reason.REPLACED,
             )
+            if status is Status.DRAFT:
+                drop_files(writer, [holder])
             replaced.append(holder)
             return None
 

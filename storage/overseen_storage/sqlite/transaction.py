@@ -28,11 +28,12 @@ from overseen_storage.items import (
     SetQueue,
 )
 from overseen_storage.orders import OrderAnswer
-from overseen_storage.sqlite.batches import Settled, settle
+from overseen_storage.sqlite.settling import Settled, settle
 from overseen_storage.sqlite.changes import Changer, set_queues
 from overseen_storage.sqlite.claims import ClaimedText, Claims, claim
 from overseen_storage.sqlite.moves import (
     Completions,
+    Expired,
     cancel_waiting,
     complete,
     expire,
@@ -108,7 +109,7 @@ class Applied:
     notes: dict[int, Missed] = field(default_factory=dict[int, Missed])
     refused: dict[str, dict[int, str]] = field(default_factory=dict[str, dict[int, str]])
     made_due: dict[str, int] = field(default_factory=dict[str, int])
-    expired: list[int] = field(default_factory=list[int])
+    expired: Expired = field(default_factory=Expired)
     due_remaining: bool = False
     unheld: int = 0
     orders: list[OrderAnswer] = field(default_factory=list[OrderAnswer])
@@ -162,7 +163,8 @@ def apply_group(
     done.claimed = claim(writer, prepared.claims)
     done.refused = writer.refused
     done.events = writer.seq - done.first_seq
-    done.heights = Heights(writer.seq - 1, writer.id - 1, max(heights.stamp, writer.at - 1))
+    stamp = max(heights.stamp, writer.at - 1)
+    done.heights = Heights(writer.seq - 1, writer.id - 1, stamp, writer.batches)
     return done
 
 
@@ -171,8 +173,8 @@ def _apply_time(writer: Writer, group: Group, done: Applied) -> None:
         done.made_due, due_remaining = make_due(writer, group.make_due)
         done.due_remaining |= due_remaining
     if group.expire is not None:
-        done.expired, expiring_remaining = expire(writer, group.expire)
-        done.due_remaining |= expiring_remaining
+        done.expired = expire(writer, group.expire)
+        done.due_remaining |= done.expired.remaining
 
 
 def committed(done: Applied) -> Committed:
@@ -192,7 +194,8 @@ def committed(done: Applied) -> Committed:
         missed_notes=done.notes,
         refused=done.refused,
         made_due=done.made_due,
-        expired=done.expired,
+        expired=done.expired.jobs,
+        expired_drafts=done.expired.drafts,
         due_remaining=done.due_remaining,
         orders=done.orders,
         batches_due=done.batches.due,

@@ -47,19 +47,33 @@ def is_storable(number: int) -> bool:
     return -INTEGER_MAX <= number <= INTEGER_MAX
 
 
+@dataclass(frozen=True, slots=True)
+class BatchMarks:
+    """Whether there are batches to look after: where there are none, nobody pays for them."""
+
+    unfinalized: bool = False
+    """A batch is not finalized."""
+    stopped: bool = False
+    """One of those was stopped: its members must not be claimed."""
+
+
 @dataclass(slots=True)
 class Heights:
-    """The highest numbers given out."""
+    """The highest numbers given out, and what else is known without a look at the disk."""
 
     seq: int
     id: int
     stamp: int
+    batches: BatchMarks = BatchMarks()
 
 
 class Writer:
     """Applies parts of a group, one after the other, and counts."""
 
-    __slots__ = ("_connection", "at", "careful", "freed_files", "id", "refused", "seq")
+    __slots__ = (
+        *("_batches", "_connection", "at", "careful", "freed_files", "id", "refused", "seq"),
+        "touched_batches",
+    )
 
     def __init__(
         self, connection: sqlite3.Connection, heights: Heights, at: int, *, careful: bool
@@ -76,10 +90,19 @@ class Writer:
         self.refused: dict[str, dict[int, str]] = {}
         self.freed_files: list[str] = []
         """Stored names that no job uses any more."""
+        self.touched_batches: set[int] = set()
+        """Batches that were sealed or stopped: it is looked at what that means for them."""
+        self._batches: BatchMarks | None = heights.batches
 
     def run(self, name: str, /, **parameters: Parameter) -> int:
         """Execute a statement; how many rows it changed."""
         return self._connection.execute(statement(name), parameters).rowcount
+
+    def insert(self, name: str, /, **parameters: Parameter) -> int:
+        """Execute a statement that creates one row; its id."""
+        created = self._connection.execute(statement(name), parameters).lastrowid
+        assert created is not None
+        return created
 
     def one(self, name: str, /, **parameters: Parameter) -> tuple[Parameter, ...] | None:
         """Execute a statement; its first row."""
@@ -130,10 +153,24 @@ class Writer:
         self.at += 1
         return at
 
+    @property
+    def batches(self) -> BatchMarks:
+        """Whether there are batches to look after, as of now in this transaction."""
+        if self._batches is None:
+            row = self.one("batch_marks")
+            assert row is not None
+            self._batches = BatchMarks(bool(row[0]), bool(row[1]))
+        return self._batches
+
+    def batches_changed(self) -> None:
+        """A batch was opened, stopped or finalized: `batches` is read again when it is asked."""
+        self._batches = None
+
     @contextmanager
     def savepoint(self) -> Generator[None]:
         """What happens inside is undone, the counters too, if an exception leaves it."""
         before = (self.seq, self.id, self.at)
+        freed = len(self.freed_files)
         self._connection.execute("SAVEPOINT part")
         try:
             yield
@@ -141,6 +178,8 @@ class Writer:
             self._connection.execute("ROLLBACK TO part")
             self._connection.execute("RELEASE part")
             self.seq, self.id, self.at = before
+            del self.freed_files[freed:]
+            self.batches_changed()
             raise
         self._connection.execute("RELEASE part")
 

@@ -114,7 +114,8 @@ CREATE TABLE job (
 
 -- Partial indexes, so that millions of ended rows cost the waiting ones nothing. Those that the
 -- way submit, claim, complete need not touch are built over columns it does not set.
-CREATE INDEX job_claimable ON job (queue, priority DESC, ready_at, id)
+-- batch_id is in it so that members of stopped batches are passed over without reading their rows.
+CREATE INDEX job_claimable ON job (queue, priority DESC, ready_at, id, batch_id)
     WHERE status = 4 AND held IS NULL;
 CREATE INDEX job_live ON job (id) WHERE status IN (5, 6);
 CREATE INDEX job_ended ON job (status, completed_at) WHERE completed_at IS NOT NULL;
@@ -392,8 +393,21 @@ SELECT
     job.headers,
     job.parent_id,
     job.retried_from,
-    job.batch_id
+    job.batch_id,
+    job.attachments
 FROM job;
+
+CREATE VIEW attachment_view AS
+SELECT
+    attachment.job_id,
+    job.kind,
+    (SELECT word FROM word WHERE family = 'status' AND code = job.status) AS status,
+    attachment.name,
+    attachment.size_bytes,
+    attachment.digest,
+    attachment.stored_name,
+    strftime('%Y-%m-%d %H:%M:%f', attachment.created_at / 1e6, 'unixepoch') AS created
+FROM attachment JOIN job ON job.id = attachment.job_id;
 
 CREATE VIEW ledger_view AS
 SELECT

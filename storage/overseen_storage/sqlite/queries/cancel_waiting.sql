@@ -3,7 +3,10 @@ UPDATE job SET
     status = 10 /* cancelled */,
     completed_at = :at + entry.position,
     changed_at = :at + entry.position,
-    reason = (SELECT code FROM word WHERE family = 'reason' AND word = entry.reason),
+    reason = CASE
+        WHEN job.status = 1 /* draft */ AND entry.reason = 'requested' THEN 10 /* draft_discarded */
+        ELSE (SELECT code FROM word WHERE family = 'reason' AND word = entry.reason)
+    END,
     cause = (SELECT code FROM word WHERE family = 'cause' AND word = entry.cause),
     held = NULL,
     due_at = NULL,
