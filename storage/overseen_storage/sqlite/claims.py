@@ -104,7 +104,8 @@ def _choose_simply(writer: Writer, claims: Claims, done: ClaimedText) -> str | N
     """The ids of one queue without looking at each; None if unknown kinds are among them."""
     wanted = claims.wanted[0]
     limit = min(wanted.limit, claims.limit)
-    row = writer.one("claimable", queue=wanted.queue, limit=limit, kinds=claims.kinds)
+    name = "claimable_unstopped" if writer.batches.stopped else "claimable"
+    row = writer.one(name, queue=wanted.queue, limit=limit, kinds=claims.kinds)
     assert row is not None
     ids, found, unknown = row
     assert isinstance(ids, str)
@@ -176,8 +177,9 @@ def _candidates(
     writer: Writer, claims: Claims, queue: str, limit: int, done: ClaimedText
 ) -> tuple[list[Candidate], bool]:
     """At most `limit` jobs of known kinds; False if unknown ones still stand among the first."""
+    name = "claimable_ranked_unstopped" if writer.batches.stopped else "claimable_ranked"
     while True:
-        rows = writer.text("claimable_ranked", queue=queue, limit=limit)
+        rows = writer.text(name, queue=queue, limit=limit)
         found = _decode_candidates(rows)
         known = claims.known
         unknown = [] if known is None else [one[2] for one in found if one[3] not in known]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sqlite3
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from overseen_storage.sqlite.migrations import check_version, migrate
 from overseen_storage.sqlite.rows import document
 from overseen_storage.sqlite.safe_text import safe
 from overseen_storage.sqlite.statements import statement
-from overseen_storage.sqlite.writer import Heights
+from overseen_storage.sqlite.writer import BatchMarks, Heights
 
 APPLICATION_ID = 0x6F76736E
 """What `PRAGMA application_id` says in our files: the letters ``ovsn``."""
@@ -210,7 +211,8 @@ def begin_epoch(
             connection.execute("ROLLBACK")
         raise
     clean = previous is None or previous[1] is not None
-    return Begun(epoch, Heights(seq, heights.id, stamp), clean, live)
+    begun = dataclasses.replace(heights, seq=seq, stamp=stamp)
+    return Begun(epoch, begun, clean, live)
 
 
 def end_epoch(connection: sqlite3.Connection, epoch: int, *, at: int) -> None:
@@ -253,7 +255,8 @@ def write_epoch_event(
 def read_heights(connection: sqlite3.Connection) -> Heights:
     """The highest numbers ever given out, as the disk has them."""
     seq, job_id, stamp = connection.execute(statement("heights")).fetchone()
-    return Heights(seq, job_id, stamp)
+    unfinalized, stopped = connection.execute(statement("batch_marks")).fetchone()
+    return Heights(seq, job_id, stamp, BatchMarks(bool(unfinalized), bool(stopped)))
 
 
 def read_live(connection: sqlite3.Connection) -> int:

@@ -25,7 +25,9 @@ Item = TypeVar("Item", bound=msgspec.Struct)
 # What is JSON and belongs to the job itself: it is never altered.
 _DATA_FIELDS = frozenset({"arguments", "result", "checkpoint"})
 # What is JSON and made around the job: an escaped character stays valid JSON.
-_JSON_FIELDS = frozenset({"labels", "headers", "data"})
+_JSON_FIELDS = frozenset(
+    {"labels", "headers", "data", "on_finish", "on_failure", "aggregate", "summary"}
+)
 
 
 def is_safe(text: str) -> bool:

@@ -24,6 +24,7 @@ from overseen_storage.lifecycle import (
     Reason,
     Status,
 )
+from overseen_storage.sqlite.adding_members import batches_of, refuse_closed, refuse_holder
 from overseen_storage.sqlite.drafts import drop_files
 from overseen_storage.sqlite.inserting import Inserts, insert
 from overseen_storage.sqlite.rows import document
@@ -45,7 +46,7 @@ _decode_keys = msgspec.json.Decoder(list[str]).decode
 class Submissions:
     """A group's submissions and, where they can be created in one go, how."""
 
-    __slots__ = ("bulk", "cause", "items", "keyed", "retried")
+    __slots__ = ("batch_ids", "bulk", "cause", "items", "keyed", "retried")
 
     def __init__(self, items: list[Submission]) -> None:
         causes = {item.cause for item in items}
@@ -54,6 +55,7 @@ class Submissions:
             for item in items
             for job in item.jobs
         )
+        self.batch_ids = batches_of(items)
         self.retried = {
             job.retried_from for item in items for job in item.jobs if job.retried_from is not None
         }
@@ -80,6 +82,18 @@ def _with_safe_keys(submission: Submission) -> Submission:
 
 def submit(writer: Writer, submissions: Submissions) -> list[Answer]:
     """Apply all submissions; an answer to each, in order."""
+    items = submissions.items
+    if not submissions.batch_ids:
+        return _submit(writer, submissions)
+    refused = refuse_closed(writer, items, submissions.batch_ids)
+    if not refused:
+        return _submit(writer, submissions)
+    others = Submissions([item for n, item in enumerate(items) if n not in refused])
+    answers = iter(_submit(writer, others))
+    return [refused[n] if n in refused else next(answers) for n in range(len(items))]
+
+
+def _submit(writer: Writer, submissions: Submissions) -> list[Answer]:
     items = submissions.items
     if not items:
         return []
@@ -276,7 +290,7 @@ def _existing(
         if held is not None:
             holder, status, kind = _int(held[0]), _status(held[1]), str(held[2])
             if kind == job.kind and held[3] == job.arguments:
-                return holder
+                return _attach(index, job, holder, status, held[4])
             raise _Collision(
                 Refused(
                     index,
@@ -296,7 +310,16 @@ def _existing(
     holder, status, kind = _int(held[0]), _status(held[1]), str(held[2])
     if kind != job.kind:
         raise _Collision(_refuse_kind(index, job, holder, status, kind))
+    if job.on_conflict is OnConflict.ATTACH:
+        return _attach(index, job, holder, status, held[3])
     return _resolve(writer, index, job, cause, replaced, holder, status)
+
+
+def _attach(index: int, job: NewJob, holder: int, status: Status, its_batch: object) -> int:
+    """The job that has the key; if a batch is to wait for it, it must be a member."""
+    if job.batch_id is None or job.batch_id == its_batch:
+        return holder
+    raise _Collision(refuse_holder(index, job, holder, status, its_batch))
 
 
 def _resolve(

@@ -28,7 +28,6 @@ from overseen_storage.items import (
     SetQueue,
 )
 from overseen_storage.orders import OrderAnswer
-from overseen_storage.sqlite.settling import Settled, settle
 from overseen_storage.sqlite.changes import Changer, set_queues
 from overseen_storage.sqlite.claims import ClaimedText, Claims, claim
 from overseen_storage.sqlite.moves import (
@@ -47,6 +46,7 @@ from overseen_storage.sqlite.notes import write_notes
 from overseen_storage.sqlite.ordering import obey
 from overseen_storage.sqlite.rows import Rows
 from overseen_storage.sqlite.safe_text import make_safe, needs_shortening
+from overseen_storage.sqlite.settling import Settled, settle
 from overseen_storage.sqlite.submissions import Submissions, submit
 from overseen_storage.sqlite.writer import Heights, Writer
 

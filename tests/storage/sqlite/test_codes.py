@@ -66,6 +66,8 @@ def family_of(name: str, text: str, position: int) -> list[str]:
     before = text[max(0, position - 400) : position].lower()
     for family in ("stop_reason", "reason", "cause", "held", "status"):
         if re.search(rf"\b{family}\s*(=|<>|in \()[^=;]*$", before.rsplit("\n", 1)[-1]):
+            if family == "status":
+                return ["status", "batch_status"]
             return ["reason" if family == "stop_reason" else family]
     return list(FAMILIES)
 
