@@ -181,7 +181,8 @@ CREATE TABLE epoch (
     CONSTRAINT stopped_after_started CHECK (stopped_at > started_at)
 ) STRICT;
 
--- Files of jobs. The content lies beside the database under `stored_name`; a retry shares it.
+-- Files of jobs. The content lies beside the database under `stored_name`, which cannot leave its
+-- folder; a retry shares it.
 CREATE TABLE attachment (
     job_id INTEGER NOT NULL REFERENCES job (id),
     name TEXT NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
@@ -189,9 +190,12 @@ CREATE TABLE attachment (
     size_bytes INTEGER NOT NULL CHECK (size_bytes >= 0),
     stored_name TEXT NOT NULL,
     created_at INTEGER NOT NULL,
-    CONSTRAINT digest_is_sha256 CHECK (length(digest) = 64),
+    CONSTRAINT digest_is_sha256 CHECK (length(digest) = 64 AND digest NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT stored_name_is_plain CHECK (
-        length(stored_name) BETWEEN 1 AND 200 AND stored_name NOT GLOB '*[^A-Za-z0-9.-]*'
+        length(stored_name) BETWEEN 1 AND 200
+        AND stored_name NOT GLOB '*[^A-Za-z0-9.-]*'
+        AND stored_name GLOB '[A-Za-z0-9]*'
+        AND stored_name NOT GLOB '*..*'
     ),
     PRIMARY KEY (job_id, name)
 ) STRICT, WITHOUT ROWID;
