@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from overseen_storage.lifecycle import Held, Status
+from overseen_storage.lifecycle import Held, Reason, Status
 from overseen_storage.orders import OrderAnswer
 from overseen_storage.records import Event, JobRecord
 
@@ -174,5 +174,5 @@ class BatchesToDo(msgspec.Struct, frozen=True):
 
     due: list[int]
     """Sealed, not finalized, no open member."""
-    stopped: list[int]
-    """Stopped, with members that have not ended."""
+    stopped: dict[int, Reason]
+    """Stopped, with members that have not ended; and why they were stopped."""

@@ -123,6 +123,8 @@ class Obeyed(msgspec.Struct, frozen=True, kw_only=True):
     """Of `Release`: pending or scheduled."""
     queue: str | None = None
     """Of `Release`: the queue that the job entered, if it is pending."""
+    sealed: bool = False
+    """Of `StopBatch`: it was open, and is sealed now."""
     cancelled: tuple[int, ...] = ()
     """Of `CancelMembers`: the jobs."""
     remaining: bool = False
