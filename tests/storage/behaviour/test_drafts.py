@@ -6,7 +6,7 @@ import json
 
 import pytest
 from tests.storage.checkers import check_everything
-from tests.storage.driving import SECOND, Place, Writer, new_job
+from tests.storage.driving import SECOND, Place, Writer, new_job, refused
 from tests.storage.filing import HOUR, attach, draft, give, new_draft, order, release, released
 
 from overseen_storage.answers import Deadlines, Missed
@@ -17,7 +17,9 @@ from overseen_storage.items import (
     Expire,
     MakeDue,
     NewJob,
+    OnConflict,
     RequestCancel,
+    Submission,
 )
 from overseen_storage.lifecycle import Cause, EventType, Reason, Status
 from overseen_storage.orders import Declined, KeepDraft, Obeyed, Order
@@ -267,3 +269,29 @@ async def test_the_scheduler_leaves_drafts_alone(writer: Writer) -> None:
     )
     assert (done.events, done.made_due) == (0, {})
     assert done.missed_changes == {0: Missed(job_id, Status.DRAFT, 0)}
+
+
+def keyed_draft(policy: OnConflict = OnConflict.ATTACH, arguments: str = "{}") -> NewJob:
+    """A draft with both keys."""
+    return new_draft(new_job(key="k", idempotency_key="i", on_conflict=policy, arguments=arguments))
+
+
+async def test_a_draft_holds_both_keys(writer: Writer) -> None:
+    """Another submit of the same request gets the draft, another request is refused; released
+    it is still the holder, discarded it frees the key but not the idempotency key."""
+    (job_id,) = await writer.submit(keyed_draft())
+    assert await writer.submit(keyed_draft()) == [job_id]
+    assert await writer.submit(new_job(key="k")) == [job_id]
+    done = await writer.commit(
+        submissions=[
+            Submission([keyed_draft(arguments='{"n":2}')]),
+            Submission([new_job(key="k", on_conflict=OnConflict.REJECT)]),
+        ]
+    )
+    assert [refused(done, index).why for index in (0, 1)] == ["idempotency", "key"]
+    assert refused(done, 1).existing_status is Status.DRAFT
+    await order(writer, release(job_id))
+    assert await writer.submit(new_job(key="k")) == [job_id]
+    await writer.commit(cancels=[CancelWaiting(job_id)])
+    assert await writer.submit(new_job(key="k")) == [job_id + 1]
+    assert await writer.submit(keyed_draft()) == [job_id]

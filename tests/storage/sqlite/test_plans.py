@@ -66,6 +66,18 @@ WALKS = {
     "prune_jobs": "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)",
     "logs": "log_line_job (job_id=?)",
     "missed": "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)",
+    "draft": "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)",
+    "attachment_taken": "SEARCH attachment USING PRIMARY KEY (job_id=? AND name=?)",
+    "count_attachment": "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)",
+    "keep_draft": "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)",
+    "release": "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)",
+    "attachments": "SEARCH attachment USING PRIMARY KEY (job_id=?)",
+    "drafts_with_files": "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)",
+    "freed_files": "attachment_stored (stored_name=?)",
+    "prune_attachments": "SEARCH attachment USING PRIMARY KEY (job_id=?)",
+    "retried_with_care": "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)",
+    "files_left": "SEARCH attachment USING PRIMARY KEY (job_id=?)",
+    "share_attachments": "SEARCH attachment USING PRIMARY KEY (job_id=?)",
     "by_queue": "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)",
 }
 
@@ -75,12 +87,21 @@ def test_a_hot_statement_finds_its_rows(schema: sqlite3.Connection, name: str) -
     """Its plan names the index or rowid that leads to the rows, and scans no table."""
     steps = plan(schema, name)
     assert any(WALKS[name] in step for step in steps), steps
-    scans = [step for step in steps if re.match(r"SCAN (job|ledger|log_line)\b", step)]
+    scans = [step for step in steps if re.match(r"SCAN (job|ledger|log_line|attachment)\b", step)]
     assert [step for step in scans if "job_live" not in step] == [], steps
 
 
 @pytest.mark.parametrize(
-    "name", ["claimable", "claimable_ranked", "orphans", "events", "expiring", "held_of_kinds"]
+    "name",
+    [
+        "claimable",
+        "claimable_ranked",
+        "orphans",
+        "events",
+        "expiring",
+        "held_of_kinds",
+        "attachments",
+    ],
 )
 def test_order_comes_from_the_index(schema: sqlite3.Connection, name: str) -> None:
     """What is read in order, or in pieces, is not sorted: no temporary B-tree."""
