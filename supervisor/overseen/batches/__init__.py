@@ -1,0 +1,1 @@
+"""Batches: jobs that are summed up together, followed and finalized as one."""
