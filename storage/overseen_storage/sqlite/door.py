@@ -10,7 +10,7 @@ import contextlib
 import dataclasses
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from overseen_storage.answers import Opened
@@ -252,6 +252,17 @@ class Door:
 
     async def read(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Run `function` with the connection that reads."""
+        return await self._read(function, _reader_of)
+
+    async def read_aside(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """The same for what takes long, with a connection of its own: no other read waits."""
+        return await self._read(function, Links.aside)
+
+    async def _read(
+        self,
+        function: Callable[[sqlite3.Connection], T],
+        link_of: Callable[[Links], Awaitable[Link]],
+    ) -> T:
         while True:
             session = self.session
             if self._opening.locked():  # the connections are being renewed: that takes a moment
@@ -259,7 +270,7 @@ class Door:
                     session = self.session
             links = self._links_of(session)
             try:
-                return await _run(links.reader, function, session)
+                return await _run(await link_of(links), function, session)
             except StoreUnavailable:
                 if self._links is links:
                     raise
@@ -288,6 +299,10 @@ class Door:
         if failed.applied is None or session.found_seq == failed.before.seq:
             raise translate_running(failed.cause, session.path) from failed.cause
         return failed.applied
+
+
+async def _reader_of(links: Links) -> Link:
+    return links.reader
 
 
 async def _run(link: Link, function: Callable[[sqlite3.Connection], T], session: Session) -> T:

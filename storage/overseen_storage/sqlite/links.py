@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+
+from overseen_storage.errors import StoreUnavailable
 from overseen_storage.sqlite.hop import Connector, Link
 from overseen_storage.sqlite.opening import (
     MEMORY,
@@ -16,7 +19,10 @@ class Links:
     """Reads of a file have a connection of their own; those of ``:memory:``, which nobody else
     can reach, go through the writer."""
 
-    __slots__ = ("_busy_ms", "_connector", "_path", "reader", "writer")
+    __slots__ = (
+        *("_aside", "_busy_ms", "_closed", "_connector", "_path"),
+        *("reader", "writer"),
+    )
 
     def __init__(self, connector: Connector, path: str, busy_ms: int, writer: Link) -> None:
         self._connector = connector
@@ -24,21 +30,58 @@ class Links:
         self._busy_ms = busy_ms
         self.writer = writer
         self.reader = writer
+        self._aside: asyncio.Task[Link] | None = None
+        self._closed = False
 
     async def add_reader(self) -> None:
         """Connect the reader; the database must be there by now."""
         if self._path == MEMORY:
             return
-        self.reader = await self._connector.connect(self._path, read_only=True)
-        await self.reader.run(lambda connection: configure_reader(connection, self._busy_ms))
+        self.reader = await self._connect_reader()
+
+    async def _connect_reader(self) -> Link:
+        link = await self._connector.connect(self._path, read_only=True)
+        try:
+            await link.run(lambda connection: configure_reader(connection, self._busy_ms))
+        except BaseException:
+            await link.close()
+            raise
+        return link
+
+    async def aside(self) -> Link:
+        """The connection for reads that take long; it is made when it is first needed."""
+        if self._path == MEMORY:
+            return self.writer
+        if self._closed:
+            raise StoreUnavailable(f"{self._path}: the connection was closed meanwhile.")
+        if self._aside is None or _failed(self._aside):
+            # Whoever waits for it may give up; the connection is made all the same, and kept.
+            self._aside = asyncio.get_running_loop().create_task(self._connect_reader())
+        return await asyncio.shield(self._aside)
 
     async def close(self) -> None:
-        """Close both. The writer goes last: it then is the only one, and folds up the log."""
+        """Close all. The writer goes last: it then is the only one, and folds up the log."""
+        self._closed = True
         try:
-            if self.reader is not self.writer:
-                await self.reader.close()
+            await self._close_aside()
         finally:
-            await self.writer.close()
+            try:
+                if self.reader is not self.writer:
+                    await self.reader.close()
+            finally:
+                await self.writer.close()
+
+    async def _close_aside(self) -> None:
+        if self._aside is None:
+            return
+        await asyncio.wait({self._aside})
+        if not _failed(self._aside):
+            await self._aside.result().close()
+
+
+def _failed(connecting: asyncio.Task[Link]) -> bool:
+    done = connecting.done()
+    return done and (connecting.cancelled() or connecting.exception() is not None)
 
 
 async def connect(

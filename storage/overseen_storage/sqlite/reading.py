@@ -147,21 +147,32 @@ def _conditions(query: JobQuery) -> tuple[list[str], dict[str, Parameter]]:
         "queue": query.queue,
         "batch_id": query.batch_id,
         "key": query.key,
+        "callback_of": query.callback_of,
     }
     for name, value in given.items():
         if value is not None:
             conditions.append(f"{name} = :{name}")
             parameters[name] = value
-    for number, (label, text) in enumerate(sorted(query.labels.items())):
+    with_labels, texts = labelled(query.labels)
+    conditions += with_labels
+    parameters |= texts
+    if query.before_id is not None:
+        conditions.append("id < :before_id")
+        parameters["before_id"] = min(query.before_id, INTEGER_MAX)
+    return conditions, parameters
+
+
+def labelled(labels: dict[str, str]) -> tuple[list[str], dict[str, Parameter]]:
+    """The conditions for rows that have all of `labels`, and their parameters."""
+    conditions: list[str] = []
+    parameters: dict[str, Parameter] = {}
+    for number, (label, text) in enumerate(sorted(labels.items())):
         conditions.append(
             f"EXISTS (SELECT 1 FROM json_each(labels) AS label{number}"
             f" WHERE label{number}.key = :label{number} AND label{number}.value = :text{number})"
         )
         parameters[f"label{number}"] = label
         parameters[f"text{number}"] = text
-    if query.before_id is not None:
-        conditions.append("id < :before_id")
-        parameters["before_id"] = min(query.before_id, INTEGER_MAX)
     return conditions, parameters
 
 

@@ -34,6 +34,15 @@ from overseen_storage.sqlite.attachment_reading import (
     read_stored_files,
     stored_files,
 )
+from overseen_storage.sqlite.batch_reading import (
+    read_batch,
+    read_batch_began_at_seq,
+    read_batch_snapshot,
+    read_batches,
+    read_batches_to_do,
+    read_members,
+    sum_up,
+)
 from overseen_storage.sqlite.checkpoints import checkpoint, log_bytes
 from overseen_storage.sqlite.claims import release_holds
 from overseen_storage.sqlite.committing import CommitFailed, commit_group, in_transaction
@@ -231,31 +240,35 @@ class SqliteStore:
 
     async def batch(self, batch_id: int) -> BatchRecord | None:
         """One batch, or None."""
-        raise NotImplementedError
+        return await self._door.read(lambda connection: read_batch(connection, batch_id))
 
     async def batch_snapshot(self, batch_id: int) -> BatchSnapshot:
         """A batch, its counts and the ledger's height in one transaction."""
-        raise NotImplementedError
+        return await self._door.read(lambda connection: read_batch_snapshot(connection, batch_id))
 
     async def batches(self, query: BatchQuery) -> list[BatchRecord]:
         """A page of batches, newest first."""
-        raise NotImplementedError
+        return await self._door.read(lambda connection: read_batches(connection, query))
 
     async def batches_to_do(self, *, limit: int) -> BatchesToDo:
         """Batches that wait for the watchdog. See `Store.batches_to_do`."""
-        raise NotImplementedError
+        return await self._door.read(lambda connection: read_batches_to_do(connection, limit))
 
     async def sum_up_batch(self, batch_id: int) -> BatchSummary | None:
         """The summary of a batch whose members have ended. See `Store.sum_up_batch`."""
-        raise NotImplementedError
+        return await self._door.read_aside(lambda connection: sum_up(connection, batch_id))
 
     async def members(self, batch_id: int, *, after_id: int, limit: int) -> list[JobRecord]:
         """Members of a batch, by id."""
-        raise NotImplementedError
+        return await self._door.read(
+            lambda connection: read_members(connection, batch_id, after_id, limit)
+        )
 
     async def batch_began_at_seq(self, batch_id: int) -> int | None:
         """Where the history of a batch begins."""
-        raise NotImplementedError
+        return await self._door.read(
+            lambda connection: read_batch_began_at_seq(connection, batch_id)
+        )
 
     async def queues(self) -> list[QueueRecord]:
         """Every queue that was ever paused."""
@@ -271,7 +284,7 @@ class SqliteStore:
 
     async def counts(self) -> dict[str, dict[str, int]]:
         """Jobs by queue and status."""
-        return await self._door.read(reading.read_counts)
+        return await self._door.read_aside(reading.read_counts)
 
     async def epochs(self) -> list[EpochRecord]:
         """Every epoch, oldest first."""

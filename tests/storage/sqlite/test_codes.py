@@ -176,7 +176,7 @@ def test_terminal_statuses_are_the_highest_codes() -> None:
     assert {code for status, code in STATUS_CODES.items() if status in TERMINAL} == {8, 9, 10}
 
 
-@pytest.mark.parametrize("name", ["job", "orphans"])
+@pytest.mark.parametrize("name", ["job", "orphans", "members"])
 def test_rows_are_read_in_the_order_of_the_record(name: str) -> None:
     """The columns of a statement that reads jobs are the record's fields, in order."""
     columns = re.sub(r"\s+", "", statement(name).partition("FROM")[0].removeprefix("SELECT"))
