@@ -83,7 +83,7 @@ class FileReader:
         self._file = open_file(self._path, follow_links=self._follow_links)
 
     def _opened(self) -> io.FileIO:
-        if self._file is None:
+        if self._file is None or self._file.closed:
             raise ValueError(f"{self._path} is not open: use `async with` and read inside it")
         return self._file
 

@@ -196,10 +196,11 @@ def _unknown(source: object, name: str) -> InvalidSource:
         if isinstance(source, Coroutine):
             source.close()  # else Python warns that nobody awaited it
         return InvalidSource(name, "the source is awaitable", "Await it, and attach what it gives")
-    kind = source.__qualname__ if isinstance(source, type) else type(source).__qualname__
-    what = "the class" if isinstance(source, type) else "a"
+    if callable(source):
+        kind = getattr(source, "__qualname__", type(source).__qualname__)
+        return InvalidSource(name, f"the source is {kind} itself", "Call it, and attach the result")
     return InvalidSource(
         name,
-        f"the source is {what} {kind}",
+        f"the source has the type {type(source).__qualname__}",
         "It must be a path, bytes, an async iterable of bytes, or a binary file object",
     )
