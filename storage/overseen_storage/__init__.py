@@ -6,6 +6,14 @@ A store is made by name (``SqliteStore("jobs.db")``) and used through the `Store
 from __future__ import annotations
 
 from overseen_storage.answers import Committed
+from overseen_storage.batch_lifecycle import BatchPolicy, BatchStatus
+from overseen_storage.batch_records import (
+    BatchCounts,
+    BatchRecord,
+    BatchSnapshot,
+    BatchSummary,
+    FailureGroup,
+)
 from overseen_storage.errors import (
     CommitUnknown,
     DatabaseBusy,
@@ -29,6 +37,7 @@ from overseen_storage.errors import (
 from overseen_storage.groups import Group
 from overseen_storage.lifecycle import Cause, EventType, Held, Move, Reason, Status
 from overseen_storage.records import (
+    AttachmentRecord,
     EpochRecord,
     Event,
     JobError,
@@ -43,6 +52,13 @@ from overseen_storage.store import Store
 
 __all__ = [
     "AiosqliteConnector",
+    "AttachmentRecord",
+    "BatchCounts",
+    "BatchPolicy",
+    "BatchRecord",
+    "BatchSnapshot",
+    "BatchStatus",
+    "BatchSummary",
     "Cause",
     "CommitUnknown",
     "Committed",
@@ -57,6 +73,7 @@ __all__ = [
     "EpochRecord",
     "Event",
     "EventType",
+    "FailureGroup",
     "Group",
     "Held",
     "InlineConnector",

@@ -126,6 +126,8 @@ class JobQuery(msgspec.Struct, frozen=True, kw_only=True):
     batch_id: int | None = None
     labels: dict[str, str] = {}
     key: str | None = None
+    callback_of: int | None = None
+    """Only what the end of this batch submitted."""
     held: bool | None = None
     before_id: int | None = None
     """Keyset cursor: ids below this one (newest first)."""

@@ -131,6 +131,8 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The batch it is a member of."""
     callback_of: int | None = None
     """The batch whose end submitted it."""
+    callback_event: str | None = None
+    """For what: ``finish``, ``failure`` or ``aggregate``."""
     attachments: int = 0
     """How many files it was given."""
 

@@ -11,11 +11,44 @@ a job is and how it is kept.
 from __future__ import annotations
 
 from overseen._version import __version__
+from overseen.attachments.draft import Attached, Draft
+from overseen.attachments.draft_errors import (
+    AttachmentExists,
+    AttachmentsMissing,
+    DraftError,
+    DraftNotBegun,
+    NeedsAttachments,
+    NotADraft,
+)
+from overseen.attachments.errors import (
+    AttachmentDamaged,
+    AttachmentError,
+    AttachmentNotFound,
+    AttachmentTooLarge,
+    FileNotRead,
+    FileNotWritten,
+    InvalidAttachmentName,
+    InvalidSource,
+    NoSpaceForFile,
+)
+from overseen.attachments.given import Attachment, Attachments
+from overseen.attachments.reading import FileReader
+from overseen.batches.aggregating import MemberResult, batch_summary
+from overseen.batches.batch import Batch
+from overseen.batches.errors import (
+    BatchEnded,
+    BatchError,
+    BatchNotFound,
+    BatchNotOpened,
+    BatchSealed,
+    NoCallback,
+)
 from overseen.context import Context
 from overseen.counters import Figures
 from overseen.errors import (
     Degraded,
     DuplicateJob,
+    FilesGone,
     IdempotencyConflict,
     InvalidArguments,
     InvalidOption,
@@ -51,6 +84,8 @@ from overseen.retry_policy import Backoff
 from overseen.settings import Retention, Settings
 from overseen.stopping import StopReport
 from overseen.supervisor import Supervisor
+from overseen_storage.batch_lifecycle import BatchPolicy, BatchStatus
+from overseen_storage.batch_records import BatchRecord, BatchSummary, FailureGroup
 from overseen_storage.errors import (
     DatabaseBusy,
     DatabaseCorrupt,
@@ -71,7 +106,26 @@ from overseen_storage.records import Event, JobError, JobRecord, LogLine, Progre
 
 __all__ = [
     "Abandon",
+    "Attached",
+    "Attachment",
+    "AttachmentDamaged",
+    "AttachmentError",
+    "AttachmentExists",
+    "AttachmentNotFound",
+    "AttachmentTooLarge",
+    "Attachments",
+    "AttachmentsMissing",
     "Backoff",
+    "Batch",
+    "BatchEnded",
+    "BatchError",
+    "BatchNotFound",
+    "BatchNotOpened",
+    "BatchPolicy",
+    "BatchRecord",
+    "BatchSealed",
+    "BatchStatus",
+    "BatchSummary",
     "Call",
     "Cause",
     "Context",
@@ -84,17 +138,27 @@ __all__ = [
     "DatabaseTooNew",
     "Degraded",
     "DiskFull",
+    "Draft",
+    "DraftError",
+    "DraftNotBegun",
     "DuplicateJob",
     "Event",
     "EventType",
+    "FailureGroup",
     "Figures",
+    "FileNotRead",
+    "FileNotWritten",
+    "FileReader",
+    "FilesGone",
     "Handle",
     "Held",
     "IdempotencyConflict",
     "InvalidArguments",
+    "InvalidAttachmentName",
     "InvalidOption",
     "InvalidPayload",
     "InvalidResult",
+    "InvalidSource",
     "Job",
     "JobCancelled",
     "JobDefinitionError",
@@ -104,8 +168,13 @@ __all__ = [
     "JobRecord",
     "KeyConflict",
     "LogLine",
+    "MemberResult",
+    "NeedsAttachments",
     "NetworkFileSystem",
+    "NoCallback",
     "NoResult",
+    "NoSpaceForFile",
+    "NotADraft",
     "NotOurDatabase",
     "NotStarted",
     "Outcome",
@@ -136,5 +205,6 @@ __all__ = [
     "WrongLoop",
     "WrongStatus",
     "__version__",
+    "batch_summary",
     "job",
 ]

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 
 from overseen.attempt import Attempt
 from overseen.counters import Counters
+from overseen.done import Done
 from overseen.ended import Returned
 from overseen.live import Live
 from overseen.messages import Annotate, Finished, Message
+from overseen.order_accounting import OrderAccounting
 from overseen.planning import Plan
 from overseen.queues import Queues
 from overseen.recent import End
@@ -27,25 +29,7 @@ from overseen_storage.lifecycle import Cause, EventType, Status, event_after_att
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
-__all__ = ["Accounting", "Done"]
-
-
-class Done:
-    """A committed group, ready to be told: what `Effects.act` needs."""
-
-    __slots__ = ("committed", "ends", "plan", "started", "times_changed", "unseen")
-
-    def __init__(self, plan: Plan, committed: Committed) -> None:
-        self.plan = plan
-        self.committed = committed
-        self.ends: list[tuple[int, End]] = []
-        """Jobs that ended, and how."""
-        self.unseen: list[int] = []
-        """Jobs that ended in a way that only their rows tell."""
-        self.started: list[Attempt] = []
-        """Attempts whose bodies may begin."""
-        self.times_changed = False
-        """Something became due, or expires, at another time."""
+__all__ = ["Accounting"]
 
 
 class Accounting:
@@ -62,6 +46,7 @@ class Accounting:
         enlist: Callable[[Claimed], Attempt],
         loop_now: Callable[[], float],
         log: FilteringBoundLogger,
+        orders: OrderAccounting,
     ) -> None:
         self._live = live
         self._queues = queues
@@ -71,6 +56,7 @@ class Accounting:
         self._enlist = enlist
         self._loop_now = loop_now
         self._log = log
+        self._orders = orders
 
     def account(self, plan: Plan, committed: Committed) -> Done:
         """The group is on disk."""
@@ -85,6 +71,7 @@ class Accounting:
         self._cancellations(done, now)
         self._stoppings(plan, committed, now)
         self._waiting(done)
+        self._orders.account(done)
         self._reports(plan, committed)
         for claimed in committed.claimed:
             self._queues.take(claimed.queue)
@@ -182,6 +169,8 @@ class Accounting:
                 if job.status is Status.PENDING:
                     self._queues.enter(job.queue)
                     self._counters.events[EventType.SUBMITTED] += 1
+                elif job.status is Status.DRAFT:
+                    self._counters.events[EventType.DRAFTED] += 1
                 else:
                     self._counters.events[EventType.SCHEDULED] += 1
                 if job.queue_timeout_us is not None or job.status is not Status.PENDING:
@@ -190,12 +179,12 @@ class Accounting:
     def _cancellations(self, done: Done, now: float) -> None:
         plan, committed = done.plan, done.committed
         void = _void(committed, "cancel_requests", committed.missed_cancel_requests)
-        for index, (attempt, cancel) in enumerate(plan.cancelling):
+        for index, (attempt, _) in enumerate(plan.cancelling):
             if index in void:
                 continue
             attempt.cancelling = True
             attempt.cancel_reason = plan.cancel_requests[index].reason
-            attempt.cancel_cause = cancel.cause
+            attempt.cancel_cause = plan.cancel_requests[index].cause
             self.tell_to_stop(attempt, now)
             self._counters.add(EventType.CANCELLING)
         void = _void(committed, "cancels", committed.missed_cancels)
@@ -243,6 +232,8 @@ class Accounting:
         self._counters.add(EventType.HELD, committed.held)
         done.unseen.extend(committed.expired)
         self._counters.add(EventType.FAILED, len(committed.expired))
+        done.unseen.extend(committed.expired_drafts)
+        self._counters.add(EventType.CANCELLED, len(committed.expired_drafts))
         if plan.changes or plan.make_due or plan.expire:
             done.times_changed = True
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from overseen.batches.errors import NoCallback
 from overseen.codec import decode_value
 from overseen.durations import Duration, seconds
 from overseen.errors import (
@@ -18,21 +19,20 @@ from overseen.errors import (
 )
 from overseen.handle import Handle
 from overseen.job_options import QUEUE_CHARACTERS_MAX
-from overseen.jobs import Call
+from overseen.jobs import Call, Job
 from overseen.messages import (
     Cancel,
     CancelAnswered,
     Change,
     PauseQueue,
-    Request,
     Submit,
     SubmitAnswered,
 )
 from overseen.option_checks import check_text
 from overseen.outcome import Answer, Outcome
 from overseen.recent import End
-from overseen.submitting import Prepared, again, prepare, size_bytes
-from overseen_actors.errors import MailboxClosed
+from overseen.requesting import ask
+from overseen.submitting import Origin, Prepared, again, prepare, size_bytes
 from overseen_storage.answers import Missed
 from overseen_storage.errors import StoreUnavailable
 from overseen_storage.groups import JobQuery
@@ -41,12 +41,15 @@ from overseen_storage.lifecycle import Cause, EventType, Status
 from overseen_storage.records import Event, JobRecord, LogLine
 
 if TYPE_CHECKING:
+    from overseen.operating import Operating
     from overseen.running import Running
-    from overseen.supervisor import Supervisor
 
 __all__ = ["Asking"]
 
 R = TypeVar("R")
+
+ANYWHERE: Final = Origin()
+"""From the program itself, into no batch."""
 T = TypeVar("T")
 
 
@@ -55,13 +58,13 @@ class Asking:
 
     __slots__ = ("_supervisor", "running")
 
-    def __init__(self, supervisor: Supervisor, running: Running) -> None:
+    def __init__(self, supervisor: Operating, running: Running) -> None:
         self._supervisor = supervisor
         self.running = running
 
     # Requests.
 
-    async def submit(self, calls: Iterable[Call[R]], parent_id: int | None) -> list[Handle[R]]:
+    async def submit(self, calls: Iterable[Call[R]], origin: Origin = ANYWHERE) -> list[Handle[R]]:
         """Store calls, all or nothing."""
         running = self.running
         prepared = prepare(
@@ -70,9 +73,23 @@ class Asking:
             settings=running.settings,
             stamper=running.stamper,
             clock=running.clock,
-            parent_id=parent_id,
+            origin=origin,
         )
-        return await self._submit(prepared, Cause.CALLER if parent_id is None else Cause.BODY, [])
+        cause = Cause.CALLER if origin.parent_id is None else Cause.BODY
+        return await self._submit(prepared, cause, [])
+
+    async def begin_draft(self, call: Call[R], batch_id: int | None) -> Handle[R]:
+        """Store a call as a draft, which cannot run yet."""
+        origin = Origin(batch_id=batch_id, draft_expires_at=self.running.draft_expires_at())
+        return (await self.submit([call], origin))[0]
+
+    async def callback(self, batch_id: int, event: str, job: Job[..., R]) -> Handle[R]:
+        """Return the job that the end of a batch submitted for `event`."""
+        found = await self.running.store.jobs(JobQuery(callback_of=batch_id))
+        for record in found:
+            if record.callback_event == event and record.kind == job.kind:
+                return Handle(self._supervisor, record.id, record.kind, created=False)
+        raise NoCallback(batch_id, event, job.kind)
 
     async def retry(self, job_id: int) -> Handle[Any]:
         """Repeat an ended job as a new one. An ended row never changes, so reading it first is
@@ -96,7 +113,7 @@ class Asking:
             return []
         reply: asyncio.Future[SubmitAnswered] = self.running.loop.create_future()
         message = Submit(Submission(jobs, cause), prepared.size, reply, notes)
-        answered = await self._ask(message, reply)
+        answered = await ask(self.running, message, reply)
         supervisor, created = self._supervisor, answered.created
         if created is None:
             return [
@@ -113,7 +130,7 @@ class Asking:
         the ledger tells of the reason."""
         running = self.running
         reply: asyncio.Future[CancelAnswered] = running.loop.create_future()
-        answered = await self._ask(Cancel(job_id, cause, data, reply), reply)
+        answered = await ask(self.running, Cancel(job_id, cause, data, reply), reply)
         if answered.status is None:
             raise JobNotFound(job_id)
         return await self._outcome_of_cancel(job_id, wait)
@@ -132,7 +149,7 @@ class Asking:
         """Change a waiting job."""
         job_id = change.job_id
         reply: asyncio.Future[Missed | None] = self.running.loop.create_future()
-        missed = await self._ask(Change(change, reply), reply)
+        missed = await ask(self.running, Change(change, reply), reply)
         if missed is None:
             return
         if missed.status is None:
@@ -144,22 +161,7 @@ class Asking:
         """Pause or resume a queue."""
         queue = check_text("queue", queue, QUEUE_CHARACTERS_MAX)
         reply: asyncio.Future[None] = self.running.loop.create_future()
-        await self._ask(PauseQueue(SetQueue(queue, paused), reply), reply)
-
-    async def _ask(self, message: Request, reply: asyncio.Future[T]) -> T:
-        """Send a request and wait for its answer. Cancelling the wait withdraws the request if it
-        was not taken up yet; else it may be carried out."""
-        mailbox = self.running.mailbox
-        try:
-            await mailbox.put(message)
-        except MailboxClosed:
-            raise self.running.failure or SupervisorStopped() from None
-        try:
-            return await reply
-        except asyncio.CancelledError:
-            if not mailbox.closed:
-                mailbox.withdraw(message)
-            raise
+        await ask(self.running, PauseQueue(SetQueue(queue, paused), reply), reply)
 
     # Reading.
 

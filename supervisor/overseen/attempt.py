@@ -13,6 +13,7 @@ from overseen_storage.lifecycle import Cause, EventType, Reason
 from overseen_storage.records import Progress
 
 if TYPE_CHECKING:
+    from overseen.attachments.given import Attachments
     from overseen.jobs import Job
 
 __all__ = ["Attempt", "Mark"]
@@ -94,6 +95,8 @@ class Attempt:
     """How many more there were than are kept."""
     changed: bool = False
     """A `Changed` lies in the mailbox."""
+    attachments: Attachments | None = None
+    """The job's files, once they were brought; None if it has none."""
 
     def __init__(
         self,

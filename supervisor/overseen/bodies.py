@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 
+from overseen.attachments.given import Attachments
 from overseen.attempt import Attempt
 from overseen.context import Context
 from overseen.errors import SupervisorStopped
@@ -35,6 +36,7 @@ class Bodies:
         thread_limit: int,
         make_context: Callable[[Attempt], Context],
         result_limit: int,
+        bring: Callable[[int], Awaitable[Attachments]],
     ) -> None:
         self._registry = registry
         self._live = live
@@ -51,6 +53,7 @@ class Bodies:
             thread_found=self._thread_found,
             threads=self._threads,
             is_over=lambda: mailbox.closed,
+            bring=bring,
         )
         self._changed = self._report_change  # one for all attempts
         self.survivors: list[Attempt] = []

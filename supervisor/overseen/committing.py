@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from overseen.accounting import Accounting, Done
+from overseen.accounting import Accounting
+from overseen.done import Done
 from overseen.effects import Effects
 from overseen.errors import Degraded, OutcomeUnknown
 from overseen.planning import Plan, Scope

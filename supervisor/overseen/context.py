@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import math
 import threading
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import AsyncIterator, Callable, Generator, Mapping
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, SupportsFloat, TypeVar
 
 import msgspec
 
+from overseen.attachments.given import Attachments
 from overseen.attempt import WARNINGS_MAX, Attempt, Mark
 from overseen.codec import decode_value, encode_value
 from overseen.errors import InvalidOption, InvalidPayload
@@ -20,6 +21,7 @@ from overseen_storage.lifecycle import EventType, Reason
 from overseen_storage.records import LogLine, Progress
 
 if TYPE_CHECKING:
+    from overseen.batches.aggregating import MemberResult
     from overseen.handle import Handle
     from overseen.jobs import Job
     from overseen.running import Running
@@ -30,6 +32,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+_NO_ATTACHMENTS: Final = Attachments()
 INT_MAX: Final = 1 << 53
 """From here on a float does not hold every int; it is near enough for progress."""
 
@@ -115,6 +118,27 @@ class Context:
     def state(self) -> Any:
         """What was given as ``Supervisor(state=...)``: pools, clients."""
         return self._running.state if self._running else None
+
+    @property
+    def attachments(self) -> Attachments:
+        """The job's files by name, each compared with its digest before the body began.
+
+        >>> async with ctx.attachments["input.mp4"].open() as reader: ...
+        """
+        attempt = self._attempt
+        if attempt is None or attempt.attachments is None:
+            return _NO_ATTACHMENTS
+        return attempt.attachments
+
+    def members(self, batch_id: int) -> AsyncIterator[MemberResult]:
+        """Return how each member of a batch that has ended did so, in order of submission; for
+        bodies that sum a batch up. Nothing when detached."""
+        from overseen.batches.aggregating import member_results  # it imports this module
+
+        running = self._running
+        if running is None:
+            return _nothing()
+        return member_results(running.store, running.registry, batch_id)
 
     # What it should do.
 
@@ -291,3 +315,8 @@ def _number(name: str, value: object) -> float | None:
         shown = repr(value) if isinstance(value, float) else type(value).__qualname__
         raise InvalidPayload("progress", f"$.{name}", f"expected a finite number, got {shown}")
     return number
+
+
+async def _nothing() -> AsyncIterator[MemberResult]:
+    return
+    yield

@@ -12,11 +12,20 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from overseen.accounting import Done
 from overseen.attempt import Attempt, Mark
+from overseen.done import Done
 from overseen.errors import RequestRefused, refusal
 from overseen.feed import Feed
-from overseen.messages import CancelAnswered, Changed, Finished, Message, SubmitAnswered
+from overseen.messages import (
+    Cancel,
+    CancelAnswered,
+    Changed,
+    Finished,
+    Message,
+    PlaceOrder,
+    StopMembers,
+    SubmitAnswered,
+)
 from overseen.planning import Plan
 from overseen.recent import Recent
 from overseen.watch import Watch
@@ -96,16 +105,20 @@ class Effects:
             answer(cancel.reply, CancelAnswered(status))
         if committed.refused:
             _tell_refused(plan, committed.refused)
-        for index, (_, cancel) in enumerate(plan.cancelling):
-            missed = committed.missed_cancel_requests.get(index)
-            status_now = Status.CANCELLING if missed is None else missed.status
-            answer(cancel.reply, CancelAnswered(status_now))
+        for index, (_, asked) in enumerate(plan.cancelling):
+            if isinstance(asked, Cancel):
+                missed = committed.missed_cancel_requests.get(index)
+                status_now = Status.CANCELLING if missed is None else missed.status
+                answer(asked.reply, CancelAnswered(status_now))
         for index, cancel in enumerate(plan.cancelled):
             missed = committed.missed_cancels.get(index)
             status_now = Status.CANCELLED if missed is None else missed.status
             answer(cancel.reply, CancelAnswered(status_now))
         for index, change in enumerate(plan.changing):
             answer(change.reply, committed.missed_changes.get(index))
+        for placed, reply in zip(plan.placed, committed.orders, strict=True):
+            if isinstance(placed, PlaceOrder):
+                answer(placed.reply, reply)
         for pause in plan.pausing:
             answer(pause.reply, None)
         for mark in plan.marks.values():
@@ -130,6 +143,7 @@ class Effects:
         """Keep what running bodies reported, for a later group; tell the callers why not now."""
         self.refuse_all(plan, error)
         self._backlog.extend(plan.annotated)
+        self._backlog.extend(one for one in plan.placed if isinstance(one, StopMembers))
         for attempt in (*plan.finished, *plan.returned):
             self._backlog.append(Finished(attempt))
         for attempt, marks in plan.changed:
@@ -143,8 +157,12 @@ class Effects:
             refuse(submit.reply, error)
         for cancel, _ in plan.answers:
             refuse(cancel.reply, error)
-        for _, cancel in plan.cancelling:
-            refuse(cancel.reply, error)
+        for _, asked in plan.cancelling:
+            if isinstance(asked, Cancel):
+                refuse(asked.reply, error)
+        for placed in plan.placed:
+            if isinstance(placed, PlaceOrder):
+                refuse(placed.reply, error)
         for cancel in plan.cancelled:
             refuse(cancel.reply, error)
         for change in plan.changing:
@@ -170,8 +188,9 @@ class Effects:
 def _tell_refused(plan: Plan, refused: Mapping[str, Mapping[int, str]]) -> None:
     """What the schema refuses was not stored, and must not be answered as if it were."""
     for index, why in refused.get("cancel_requests", {}).items():
-        _, cancel = plan.cancelling[index]
-        refuse(cancel.reply, RequestRefused(f"the cancellation of job {cancel.job_id}", why))
+        _, asked = plan.cancelling[index]
+        if isinstance(asked, Cancel):
+            refuse(asked.reply, RequestRefused(f"the cancellation of job {asked.job_id}", why))
     for index, why in refused.get("cancels", {}).items():
         cancel = plan.cancelled[index]
         refuse(cancel.reply, RequestRefused(f"the cancellation of job {cancel.job_id}", why))

@@ -24,10 +24,14 @@ The root, `OverseenError`, and the errors of the store live in `overseen_storage
     ├── SubmitRefused           nothing of the submit was stored
     │   ├── KeyConflict         another job holds the key
     │   ├── IdempotencyConflict the idempotency key was used with other arguments
+    │   ├── FilesGone           of the job that was to be retried
     │   └── TooManyCalls        more than fits one transaction
     ├── RequestRefused          the database refuses what the request would write
     ├── JobNotFound             no job has this id (any more)
     ├── WrongStatus             the job is not in a status in which that can be done
+    ├── DraftError              see overseen.attachments.draft_errors
+    ├── AttachmentError         see overseen.attachments.errors
+    ├── BatchError              see overseen.batches.errors
     └── NoResult                there is no result, and there will be none
         ├── JobFailed           the job failed
         ├── JobCancelled        the job was cancelled
@@ -38,6 +42,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from overseen.batches.errors import BatchError, BatchNotFound, BatchSealed
 from overseen_storage.answers import Refused
 from overseen_storage.errors import OverseenError
 from overseen_storage.items import NewJob
@@ -47,6 +52,7 @@ from overseen_storage.records import JobError
 __all__ = [
     "Degraded",
     "DuplicateJob",
+    "FilesGone",
     "IdempotencyConflict",
     "InvalidArguments",
     "InvalidOption",
@@ -301,6 +307,17 @@ class TooManyCalls(SubmitRefused):
         self.size = size
 
 
+class FilesGone(SubmitRefused):
+    """The job cannot be retried: the files it was given are not kept any more.
+
+    Evidence: `job_id`.
+    """
+
+    def __init__(self, message: str, *, job_id: int) -> None:
+        super().__init__(message)
+        self.job_id = job_id
+
+
 class RequestRefused(OverseenError):
     """The database refuses the row that a request would write, so nothing of it was stored.
 
@@ -386,14 +403,20 @@ class ResultExpired(NoResult):
         )
 
 
-def refusal(refused: Refused, job: NewJob) -> SubmitRefused:
+def refusal(refused: Refused, job: NewJob) -> SubmitRefused | BatchError:
     """Return the error that tells the caller why nothing of his submit was stored."""
     match refused.why:
         case "idempotency":
             return IdempotencyConflict(
                 refused.message, key=job.idempotency_key or "", existing_id=refused.existing_id
             )
-        case "key" | "key_running" | "key_kind":
+        case "batch_sealed":
+            return BatchSealed(job.batch_id or 0, None, "it takes no more members")
+        case "no_batch":
+            return BatchNotFound(job.batch_id or 0)
+        case "files_gone":
+            return FilesGone(refused.message, job_id=job.retried_from or 0)
+        case "key" | "key_running" | "key_kind" | "key_batch":
             return KeyConflict(
                 refused.message,
                 key=job.key or "",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 
 import msgspec
 
@@ -30,10 +30,13 @@ __all__ = [
     "check_id",
     "check_job",
     "check_jobs",
+    "check_limit",
     "check_queues",
     "check_retention",
+    "labels_of",
     "page_query",
     "reason_text",
+    "text_or_none",
 ]
 
 PAGE_JOBS_MAX: Final = 10_000
@@ -76,11 +79,12 @@ def _require_iterable(name: str, value: object, bound: str) -> None:
         raise InvalidOption(name, value, bound)
 
 
-def check_id(value: object) -> int:
-    """Accept the id of a job, whether there is such a job or not."""
+def check_id(value: object, what: Literal["job", "batch"] = "job") -> int:
+    """Accept the id of a job or batch, whether there is such a one or not."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    raise InvalidOption("job_id", value, "the id of a job: a whole number (handle.id)")
+    owner = "handle.id" if what == "job" else "batch.id"
+    raise InvalidOption(f"{what}_id", value, f"the id of a {what}: a whole number ({owner})")
 
 
 def check_after(value: object) -> None:
@@ -167,24 +171,27 @@ def page_query(
     labels: Mapping[str, str] | None,
     key: str | None,
     held: bool | None,
+    batch_id: int | None,
     before_id: int | None,
     limit: int,
 ) -> JobQuery:
     """Return what a page of jobs is asked with. A status may be given by its name."""
-    _check_limit(limit)
+    check_limit(limit)
     return JobQuery(
         status=None if status is None else _statuses(status),
-        kind=job.kind if isinstance(job, Job) else _text_or_none("job", job),
-        queue=_text_or_none("queue", queue),
-        labels=_labels(labels),
-        key=_text_or_none("key", key),
+        kind=job.kind if isinstance(job, Job) else text_or_none("job", job),
+        queue=text_or_none("queue", queue),
+        labels=labels_of(labels),
+        key=text_or_none("key", key),
         held=held,
+        batch_id=batch_id,
         before_id=None if before_id is None else check_id(before_id),
         limit=limit,
     )
 
 
-def _check_limit(value: object) -> None:
+def check_limit(value: object) -> None:
+    """Accept how many rows a page may have."""
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= PAGE_JOBS_MAX:
         raise InvalidOption("limit", value, f"a whole number from 1 to {PAGE_JOBS_MAX:,}")
 
@@ -197,13 +204,15 @@ def _statuses(given: Status | str | Iterable[Status | str]) -> frozenset[Status]
     return frozenset(map(Status, names))
 
 
-def _text_or_none(name: str, value: object) -> str | None:
+def text_or_none(name: str, value: object) -> str | None:
+    """Accept text that can be in the database, or nothing."""
     if value is None or (isinstance(value, str) and _is_storable(value)):
         return value
     raise InvalidOption(name, value, "text without surrogates")
 
 
-def _labels(given: object) -> dict[str, str]:
+def labels_of(given: object) -> dict[str, str]:
+    """Accept labels to look for, or nothing."""
     if given is None:
         return {}
     bound = "a mapping of text to text, without surrogates"

@@ -12,7 +12,7 @@ from overseen_storage.lifecycle import Cause, Status
 from overseen_storage.records import Event, JobRecord, LogLine
 
 if TYPE_CHECKING:
-    from overseen.supervisor import Supervisor
+    from overseen.operating import Operating
 
 __all__ = ["Handle"]
 
@@ -28,9 +28,7 @@ class Handle(Generic[R_co]):
 
     __slots__ = ("_supervisor", "created", "id", "kind")
 
-    def __init__(
-        self, supervisor: Supervisor, job_id: int, kind: str | None, created: bool
-    ) -> None:
+    def __init__(self, supervisor: Operating, job_id: int, kind: str | None, created: bool) -> None:
         self._supervisor = supervisor
         self.id = job_id
         """The job's id: a small number that people can type."""

@@ -10,6 +10,8 @@ from typing import Final, Literal, TypedDict, TypeVar, cast
 
 import msgspec
 
+from overseen.attachments.errors import InvalidAttachmentName
+from overseen.attachments.names import check_attachment_name
 from overseen.durations import Duration
 from overseen.errors import InvalidOption
 from overseen.option_checks import (
@@ -80,8 +82,8 @@ class JobOptions(TypedDict, total=False):
     """Errors that another attempt may cure. Default ``(Exception,)``."""
     on_lost: Literal["retry", "fail", "hold"]
     """What a death of its process means. Default ``"retry"``."""
-    attachments: tuple[str, ...]
-    """Names of the files it needs before it can run."""
+    attachments: Sequence[str]
+    """Names of the files it needs before it can run; see `Supervisor.draft`."""
 
 
 class SubmitOverrides(TypedDict, total=False):
@@ -281,4 +283,13 @@ def _names(value: object) -> tuple[str, ...]:
     if isinstance(value, str) or not isinstance(value, tuple | list):
         raise InvalidOption("attachments", value, "a tuple of names")
     names = cast("Sequence[object]", value)
-    return tuple(check_text("attachments", name, KIND_CHARACTERS_MAX) for name in names)
+    return tuple(dict.fromkeys(map(_attachment_name, names)))
+
+
+def _attachment_name(value: object) -> str:
+    name = check_text("attachments", value, KIND_CHARACTERS_MAX)
+    try:
+        check_attachment_name(name)
+    except InvalidAttachmentName as error:
+        raise InvalidOption("attachments", name, f"names of files: {error.problem}") from None
+    return name

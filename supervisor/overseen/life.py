@@ -182,9 +182,12 @@ class Life:
         if self._answers and not running.committing.degraded:
             await within(CLOSE_SECONDS, running.live.wait_written())
         await self._settle()
+        if self._answers and not running.committing.degraded:
+            await within(CLOSE_SECONDS, self._finish_batches())
         running.ended = True
         running.feed.close()
         running.recent.wake_all()
+        running.finalizer.wake_all()
         await within(CLOSE_SECONDS, self._last_words())
         await keeper.stop()
         await self._end_mailbox()
@@ -204,6 +207,13 @@ class Life:
         if self._answers:
             self._answers = await within(CLOSE_SECONDS, running.committing.settle())
         running.committing.tell()
+
+    async def _finish_batches(self) -> None:
+        """Batches whose last member has just ended, and files nobody uses any more; what is not
+        done now, the next start does."""
+        await self.running.finalizer.idle()
+        await self.running.tidier.idle()
+        await self._settle()
 
     async def _last_words(self) -> None:
         """Log lines to the disk, the last events to hooks and to whoever reads along."""
@@ -237,11 +247,21 @@ class Life:
         self._refuse_the_rest()
         running.bodies.nothing_is_written()
         running.recent.wake_all()
+        running.finalizer.wake_all()
         running.bodies.when_all_ended(running.store.release_owner)
         # An epoch that leaves a row live did not end well, whatever the cause.
         at = None if running.failure or len(running.live) else running.stamper.take()
         await self._close_store(at=at, keep_owner=bool(running.bodies.survivors))
         running.bodies.close()
+        await self._close_files()
+
+    async def _close_files(self) -> None:
+        """A body that outlives the stop may still read its files."""
+        running = self.running
+        if not running.bodies.survivors:
+            await within(CLOSE_SECONDS, running.folder.close())
+        running.file_threads.shutdown(wait=False)
+        running.file_threads.join_idle()
 
     def _refuse_the_rest(self) -> None:
         running = self.running

@@ -11,7 +11,8 @@ import msgspec
 from overseen.attempt import Attempt
 from overseen_storage.answers import Missed
 from overseen_storage.items import ChangeWaiting, Note, SetQueue, Submission
-from overseen_storage.lifecycle import Cause, Status
+from overseen_storage.lifecycle import Cause, Reason, Status
+from overseen_storage.orders import Attach, KeepDraft, Order, OrderAnswer, Release
 
 __all__ = [
     "Annotate",
@@ -22,7 +23,9 @@ __all__ = [
     "Finished",
     "Message",
     "PauseQueue",
+    "PlaceOrder",
     "Request",
+    "StopMembers",
     "Submit",
     "Tick",
 ]
@@ -77,6 +80,27 @@ class PauseQueue(msgspec.Struct, eq=False):
     reply: asyncio.Future[None]
 
 
+class PlaceOrder(msgspec.Struct, eq=False):
+    """One of the rarer requests: about a draft, or about a batch."""
+
+    order: Order
+    reply: asyncio.Future[OrderAnswer]
+
+    @property
+    def job_id(self) -> int | None:
+        """The job that it moves; None: it is about a batch."""
+        order = self.order
+        return order.job_id if isinstance(order, Attach | KeepDraft | Release) else None
+
+
+class StopMembers(msgspec.Struct, eq=False, frozen=True):
+    """A batch was stopped: its members are to end. Nobody waits for it; it is sent again until
+    none of them is open."""
+
+    batch_id: int
+    reason: Reason
+
+
 class Annotate(msgspec.Struct, eq=False):
     """A note for the ledger that nobody waits for."""
 
@@ -110,5 +134,5 @@ class Tick(msgspec.Struct, eq=False, frozen=True):
     """Something may have waited too long."""
 
 
-Request: TypeAlias = Submit | Cancel | Change | PauseQueue
-Message: TypeAlias = Request | Annotate | Finished | Changed | Tick
+Request: TypeAlias = Submit | Cancel | Change | PauseQueue | PlaceOrder
+Message: TypeAlias = Request | StopMembers | Annotate | Finished | Changed | Tick

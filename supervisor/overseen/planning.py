@@ -9,7 +9,7 @@ are planned first, so that a body that has finished is never told to stop in the
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, assert_never
 
 import msgspec
@@ -26,6 +26,8 @@ from overseen.messages import (
     Finished,
     Message,
     PauseQueue,
+    PlaceOrder,
+    StopMembers,
     Submit,
     Tick,
 )
@@ -48,6 +50,7 @@ from overseen_storage.items import (
     Submission,
 )
 from overseen_storage.lifecycle import Cause, EventType, Reason, Status
+from overseen_storage.orders import CancelMembers, FinalizeBatch, Order
 
 __all__ = ["Plan", "Planner", "Scope"]
 
@@ -57,6 +60,8 @@ GROUP_BYTES_MAX: Final = 8 << 20
 """Bytes of payload in one group, unless a single message has more."""
 DUE_MAX: Final = 1_000
 """Jobs made due, or expired, in one group."""
+MEMBERS_MAX: Final = 1_000
+"""Members of a stopped batch cancelled in one group."""
 
 
 class Scope(msgspec.Struct, frozen=True):
@@ -84,7 +89,7 @@ class Plan:
         self.put_backs: list[PutBack] = []
         self.returned: list[Attempt] = []
         self.cancel_requests: list[RequestCancel] = []
-        self.cancelling: list[tuple[Attempt, Cancel]] = []
+        self.cancelling: list[tuple[Attempt, Cancel | StopMembers]] = []
         self.stoppings: list[MarkStopping] = []
         self.stopping: list[Attempt] = []
         self.cancels: list[CancelWaiting] = []
@@ -93,6 +98,9 @@ class Plan:
         self.changing: list[Change] = []
         self.queues: list[SetQueue] = []
         self.pausing: list[PauseQueue] = []
+        self.orders: list[Order] = []
+        self.placed: list[PlaceOrder | StopMembers] = []
+        """Who asked for each order."""
         self.stuck: list[Attempt] = []
         self.tell_again: list[Attempt] = []
         self.answers: list[tuple[Cancel, Status]] = []
@@ -131,6 +139,7 @@ class Plan:
             or self.cancels
             or self.changes
             or self.queues
+            or self.orders
             or self.make_due
             or self.expire
             or self.claims
@@ -151,6 +160,7 @@ class Plan:
             make_due=self.make_due,
             expire=self.expire,
             queues=self.queues,
+            orders=self.orders,
             claims=self.claims,
             claim_limit=self.claim_limit,
             epoch=scope.epoch,
@@ -158,6 +168,16 @@ class Plan:
             timeouts_us=scope.timeouts_us,
         )
         return msgspec.structs.replace(group, at=at(group.stamps_needed))
+
+    def entering(self) -> Iterator[str]:
+        """The queues that its new jobs enter."""
+        for submission in self.submissions:
+            for job in submission.jobs:
+                yield job.queue
+        for order in self.orders:
+            if isinstance(order, FinalizeBatch):
+                for callback in order.callbacks:
+                    yield callback.job.queue
 
     def frees(self, attempt: Attempt) -> None:
         """Its slot is free once this group is committed (a stuck one's is free already)."""
@@ -220,7 +240,7 @@ class Planner:
         self._plan_looks(plan, tick)
         self._plan_times(plan, tick)
         if scope.claim:
-            entering = (job.queue for one in plan.submissions for job in one.jobs)
+            entering = plan.entering()
             pausing = {setting.name for setting in plan.queues if setting.paused}
             plan.claims, plan.claim_limit = self._queues.claims(plan.freed, entering, pausing)
         self._in_hand = []
@@ -275,6 +295,10 @@ class Planner:
                 return self._plan_change(plan, message)
             case Changed():
                 self._plan_changed(plan, message.attempt)
+            case PlaceOrder():
+                return self._plan_order(plan, message)
+            case StopMembers():
+                return self._plan_stop_members(plan, message)
             case PauseQueue():
                 plan.queues.append(message.setting)
                 plan.pausing.append(message)
@@ -331,6 +355,35 @@ class Planner:
         plan.changing.append(message)
         plan.moved.add(job_id)
         return True
+
+    def _plan_order(self, plan: Plan, message: PlaceOrder) -> bool:
+        job_id = message.job_id
+        if job_id is not None:
+            if job_id in plan.moved:
+                return False
+            plan.moved.add(job_id)
+        plan.orders.append(message.order)
+        plan.placed.append(message)
+        return True
+
+    def _plan_stop_members(self, plan: Plan, message: StopMembers) -> bool:
+        """Tell the members that run, cancel some of those that wait."""
+        all_told = True
+        for attempt in self._live:
+            claimed = attempt.claimed
+            if claimed.batch_id != message.batch_id or attempt.cancelling:
+                continue
+            if claimed.id in plan.moved:
+                all_told = False
+                continue
+            plan.cancel_requests.append(
+                RequestCancel(claimed.id, claimed.fence, message.reason, Cause.BATCH)
+            )
+            plan.cancelling.append((attempt, message))
+            plan.moved.add(claimed.id)
+        plan.orders.append(CancelMembers(message.batch_id, MEMBERS_MAX))
+        plan.placed.append(message)
+        return all_told
 
     def _plan_changed(self, plan: Plan, attempt: Attempt, *, last: bool = False) -> None:
         attempt.changed = False

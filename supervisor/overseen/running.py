@@ -12,6 +12,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from overseen.attachments.folder import Folder
+from overseen.attachments.tidying import Tidier
+from overseen.batches.finalizing import Finalizer
 from overseen.bodies import Bodies
 from overseen.committing import Committing
 from overseen.counters import Counters, Figures
@@ -19,7 +22,7 @@ from overseen.errors import SupervisorFailed
 from overseen.feed import Feed
 from overseen.hooks import Hooks
 from overseen.live import Live
-from overseen.messages import Message, Tick
+from overseen.messages import Message, StopMembers, Tick
 from overseen.planning import Planner, Scope
 from overseen.queues import Queues
 from overseen.recent import Recent
@@ -27,6 +30,7 @@ from overseen.recovery import Recovered
 from overseen.registry import Registry
 from overseen.scribe import Scribe
 from overseen.settings import Settings
+from overseen.threads import DaemonThreads
 from overseen.watch import Watch
 from overseen_actors.alarm import Alarm
 from overseen_actors.clock import Clock, Stamper
@@ -60,6 +64,10 @@ class Running:
     recent: Recent
     scribe: Scribe
     bodies: Bodies
+    folder: Folder
+    file_threads: DaemonThreads
+    tidier: Tidier
+    finalizer: Finalizer
     accounting: Accounting
     committing: Committing
     planner: Planner
@@ -120,10 +128,14 @@ class Running:
         """Return what the next plan may do besides answering messages."""
         return Scope(not self.quiet, self.epoch, self.kinds, self._timeouts_us)
 
-    def post_tick(self, tick: Tick) -> None:
+    def post(self, message: Tick | StopMembers) -> None:
         """Make the supervisor look, while it takes messages."""
         if not self.mailbox.closed:
-            self.mailbox.post(tick)
+            self.mailbox.post(message)
+
+    def draft_expires_at(self) -> int:
+        """Return the stamp at which a draft that somebody works on now is given up."""
+        return self.stamper.now() + int(self.settings.draft_timeout * 1_000_000)
 
     def look_anew(self) -> None:
         """Those who sleep until a moment they read from the store, or from memory, look again."""

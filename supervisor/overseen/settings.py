@@ -61,6 +61,8 @@ class Settings:
     """Seconds a stop waits for running bodies to end by themselves."""
     cancel_timeout: float = 10.0
     """Seconds a stop then waits for bodies it has cancelled."""
+    draft_timeout: float = 3_600.0
+    """Seconds after which a draft that nobody works on is discarded; 1 or more."""
     owner_wait: float = 5.0
     """Seconds a start waits for the previous owner of the database (reloads, deploys)."""
     retention: Retention = field(default_factory=Retention)
@@ -85,6 +87,8 @@ class Settings:
             raise InvalidOption("synchronous", self.synchronous, '"full" or "normal"')
         if self.sweep_interval < 0.01:
             raise InvalidOption("sweep_interval", self.sweep_interval, "at least 0.01 s")
+        if self.draft_timeout < 1:
+            raise InvalidOption("draft_timeout", self.draft_timeout, "at least 1 s")
         _whole("arguments_limit", self.arguments_limit, 1_024, 64 * MEBIBYTE)
         _whole("result_limit", self.result_limit, 1_024, 64 * MEBIBYTE)
         _whole("mailbox_limit", self.mailbox_limit, 1, 1_000_000)

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from overseen.attachments.draft_errors import NeedsAttachments
 from overseen.errors import TooManyCalls
 from overseen.face_checks import check_call
 from overseen.jobs import Call
@@ -17,10 +18,21 @@ from overseen_storage.items import NewJob
 from overseen_storage.lifecycle import Status
 from overseen_storage.records import JobRecord
 
-__all__ = ["Prepared", "again", "prepare", "size_bytes"]
+__all__ = ["Origin", "Prepared", "again", "prepare", "size_bytes"]
 
 CALLS_MAX: Final = 10_000
 BYTES_MAX: Final = 64 << 20
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Where jobs come from, and how they begin."""
+
+    parent_id: int | None = None
+    """The job whose body submits them."""
+    batch_id: int | None = None
+    """The batch they join."""
+    draft_expires_at: int | None = None
+    """They begin as drafts, which expire then."""
 
 
 class Prepared(msgspec.Struct):
@@ -37,17 +49,18 @@ def prepare(
     settings: Settings,
     stamper: Stamper,
     clock: Clock,
-    parent_id: int | None,
+    origin: Origin,
 ) -> Prepared:
     """Turn calls into rows.
 
-    Raises `UnknownJob`, `InvalidArguments`, `PayloadTooLarge` and `TooManyCalls`.
+    Raises `UnknownJob`, `InvalidArguments`, `PayloadTooLarge`, `NeedsAttachments` and
+    `TooManyCalls`.
     """
     jobs: list[NewJob] = []
     size = 0
     for call in calls:
         check_call(call)
-        job = _row(call, registry, settings, stamper, clock, parent_id)
+        job = _row(call, registry, settings, stamper, clock, origin)
         size += size_bytes(job.arguments)
         jobs.append(job)
         if len(jobs) > CALLS_MAX or size > BYTES_MAX:
@@ -66,20 +79,24 @@ def _row(
     settings: Settings,
     stamper: Stamper,
     clock: Clock,
-    parent_id: int | None,
+    origin: Origin,
 ) -> NewJob:
     job = registry.known(call.job)
+    is_draft = origin.draft_expires_at is not None
+    if job.definition.attachments and not is_draft:
+        raise NeedsAttachments(job.kind, job.definition.attachments)
     codec = job.prepare().arguments
     arguments = codec.encode(call.args, call.kwargs, settings.arguments_limit)
     said, definition = job.overrides, job.effective
     if said.idempotency_key is not None:
         arguments = codec.in_order(arguments)  # compared as text with those of another process
     due_at, due_wall_at = _due(said.delay_us, said.at_us, stamper, clock)
+    status = Status.PENDING if due_at is None and due_wall_at is None else Status.SCHEDULED
     return NewJob(
         kind=definition.kind,
         queue=definition.queue,
         priority=definition.priority,
-        status=Status.PENDING if due_at is None and due_wall_at is None else Status.SCHEDULED,
+        status=Status.DRAFT if is_draft else status,
         arguments=arguments,
         retries=definition.retries,
         losses_allowed=definition.losses,
@@ -94,7 +111,9 @@ def _row(
         idempotency_key=said.idempotency_key,
         labels=said.labels,
         headers=said.headers,
-        parent_id=parent_id,
+        parent_id=origin.parent_id,
+        batch_id=origin.batch_id,
+        expires_at=origin.draft_expires_at,
     )
 
 

@@ -24,6 +24,8 @@ from overseen.messages import (
     Finished,
     Message,
     PauseQueue,
+    PlaceOrder,
+    StopMembers,
     Submit,
     Tick,
 )
@@ -140,13 +142,13 @@ class SupervisorActor(Actor[Message]):
         kept: list[Message] = []
         for message in self._backlog:
             match message:
-                case Submit() | Cancel() | Change() | PauseQueue():
+                case Submit() | Cancel() | Change() | PauseQueue() | PlaceOrder():
                     error = Degraded(
                         f"the store does not work at the moment, nothing was stored: {trouble}"
                     )
                     error.__cause__ = trouble
                     refuse(message.reply, error)
-                case Finished() | Changed() | Annotate():
+                case Finished() | Changed() | Annotate() | StopMembers():
                     kept.append(message)
                 case Tick():
                     pass
@@ -163,10 +165,10 @@ class SupervisorActor(Actor[Message]):
             self._committing.give_up(unfinished)
         for message in self._planner.take_unanswered(self._backlog):
             match message:
-                case Submit() | Cancel() | Change() | PauseQueue():
+                case Submit() | Cancel() | Change() | PauseQueue() | PlaceOrder():
                     text = "the supervisor failed while it handled the request; see its log"
                     refuse(message.reply, OutcomeUnknown(text))
-                case Annotate():
+                case Annotate() | StopMembers():
                     self._backlog.append(message)
                 case Finished() | Changed() | Tick():
                     pass  # the live table knows of the first two; the third is sent again

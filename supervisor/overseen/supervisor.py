@@ -1,20 +1,30 @@
-"""The face: one object that a program creates, starts, submits to and asks."""
+"""The face: one object that a program creates, starts and submits to. How it is asked and steered
+is in `operating.py`."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping
 from os import PathLike
 from random import Random
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeAlias, TypeVar, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    ParamSpec,
+    Self,
+    TypeAlias,
+    TypeVar,
+    overload,
+)
 
 from overseen.asking import Asking
+from overseen.attachments.draft import Draft
+from overseen.batches.batch import Batch
+from overseen.batches.options import batch_order, batch_query
 from overseen.counters import Figures
-from overseen.durations import Duration, microseconds, seconds
-from overseen.errors import InvalidOption
+from overseen.durations import Duration, seconds
 from overseen.face_checks import (
-    check_after,
     check_calls,
     check_database,
     check_events,
@@ -24,27 +34,23 @@ from overseen.face_checks import (
     check_jobs,
     check_queues,
     check_retention,
-    page_query,
-    reason_text,
 )
-from overseen.feed import Which
 from overseen.handle import Handle
 from overseen.hooks import Hook, Hooks
 from overseen.jobs import Call, Job
 from overseen.lives import Lives
 from overseen.log import library_logger
-from overseen.option_checks import check_moment, check_priority
-from overseen.outcome import Outcome
+from overseen.operating import Operating
 from overseen.recovery import Recovered
 from overseen.registry import AnyJob, Registry
 from overseen.running import Running
 from overseen.settings import QueueLimits, Retention, Settings, Synchronous
 from overseen.stopping import StopReport
-from overseen.subscribing import After, follow_all, follow_job
+from overseen.submitting import Origin
 from overseen_actors.clock import Clock, SystemClock
-from overseen_storage.items import ChangeWaiting
-from overseen_storage.lifecycle import Cause, Status
-from overseen_storage.records import Event, JobRecord, LogLine
+from overseen_storage.batch_lifecycle import BatchPolicy, BatchStatus
+from overseen_storage.batch_records import BatchRecord, BatchSummary
+from overseen_storage.lifecycle import Cause
 from overseen_storage.store import Store
 
 if TYPE_CHECKING:
@@ -60,7 +66,7 @@ Database: TypeAlias = str | PathLike[str] | Callable[[], Store]
 """Where jobs are kept: a file, ``":memory:"``, or a function that makes a store."""
 
 
-class Supervisor:
+class Supervisor(Operating):
     """Owns every job's life in one database.
 
     ::
@@ -90,6 +96,7 @@ class Supervisor:
         sweep_interval: Duration = 30.0,
         progress_interval: Duration = 0.5,
         drain_timeout: Duration = 30.0,
+        draft_timeout: Duration = 3_600.0,
         cancel_timeout: Duration = 10.0,
         owner_wait: Duration = 5.0,
         retention: Retention | None = None,
@@ -112,6 +119,7 @@ class Supervisor:
             sweep_interval=seconds(sweep_interval, name="sweep_interval"),
             progress_interval=seconds(progress_interval, name="progress_interval"),
             drain_timeout=seconds(drain_timeout, name="drain_timeout"),
+            draft_timeout=seconds(draft_timeout, name="draft_timeout"),
             cancel_timeout=seconds(cancel_timeout, name="cancel_timeout"),
             owner_wait=seconds(owner_wait, name="owner_wait"),
             retention=check_retention(retention),
@@ -181,7 +189,7 @@ class Supervisor:
         `PayloadTooLarge`, `KeyConflict`, `IdempotencyConflict`, `Degraded`, `OutcomeUnknown`.
         """
         check_job(job)
-        handles = await self._asking().submit([job.call(*arguments, **keywords)], None)
+        handles = await self._asking().submit([job.call(*arguments, **keywords)])
         return handles[0]
 
     async def submit_many(self, calls: Iterable[Call[R]]) -> list[Handle[R]]:
@@ -192,10 +200,90 @@ class Supervisor:
         Raises `TooManyCalls` above that, else as `submit`.
         """
         check_calls(calls)
-        return await self._asking().submit(calls, None)
+        return await self._asking().submit(calls)
 
     async def _submit_child(self, parent_id: int, call: Call[Any]) -> Handle[Any]:
-        return (await self._asking().submit([call], parent_id))[0]
+        return (await self._asking().submit([call], Origin(parent_id=parent_id)))[0]
+
+    def draft(self, job: Job[P, R], /, *arguments: P.args, **keywords: P.kwargs) -> Draft[R]:
+        """Begin a job that is given files before it can run; use it as ``async with``.
+
+        >>> async with supervisor.draft(transcode, preset="slow") as draft:
+        ...     await draft.attach("input.mp4", path)
+
+        See `Draft`. Nothing is stored before the block is entered.
+        """
+        check_job(job)
+        return Draft(self._asking, job.call(*arguments, **keywords))
+
+    @overload
+    def find_draft(self, job_id: int, job: Job[..., R]) -> Draft[R]: ...
+    @overload
+    def find_draft(self, job_id: int, job: None = None) -> Draft[Any]: ...
+    def find_draft(self, job_id: int, job: Job[..., Any] | None = None) -> Draft[Any]:
+        """Return a draft that was begun elsewhere, or earlier: to attach to, release or discard."""
+        return Draft(self._asking, None, handle=self.handle(job_id, job))
+
+    # Batches.
+
+    def batch(
+        self,
+        name: str,
+        *,
+        on_finish: Job[[BatchSummary], Any] | None = None,
+        on_failure: Job[[BatchSummary], Any] | None = None,
+        aggregate: Job[[int], Any] | None = None,
+        policy: BatchPolicy | Literal["continue", "fail_fast", "threshold"] = "continue",
+        threshold: float | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> Batch:
+        """Begin a batch: jobs that are summed up together; use it as ``async with``. See `Batch`.
+
+        `on_finish` is submitted when it ends, `on_failure` when it ends with errors, each with the
+        frozen summary as its argument: ``report(summary: BatchSummary)``. `aggregate` is a job made
+        with ``@batch_summary``. `policy` says what the failure of a member means for the others:
+        ``continue``, ``fail_fast``, or ``threshold``, where `threshold` failures stop it (from 1 on
+        a number, below 1 a share of all members, judged once it is sealed). Raises `InvalidOption`
+        and `UnknownJob`.
+        """
+        order = batch_order(
+            self.registry,
+            name=name,
+            on_finish=on_finish,
+            on_failure=on_failure,
+            aggregate=aggregate,
+            policy=policy,
+            threshold=threshold,
+            labels=labels,
+        )
+        return Batch(self._asking, self._remembering, name=order.name, order=order)
+
+    def find_batch(self, batch_id: int) -> Batch:
+        """Return a batch by its id: to watch it, seal it, cancel it, or await its summary."""
+        return Batch(
+            self._asking,
+            self._remembering,
+            batch_id=check_id(batch_id, "batch"),
+            cause=Cause.OPERATOR,
+        )
+
+    async def batches(
+        self,
+        *,
+        status: BatchStatus | str | Iterable[BatchStatus | str] | None = None,
+        name: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        before_id: int | None = None,
+        limit: int = 50,
+    ) -> list[BatchRecord]:
+        """Return a page of batches, newest first; the next one with ``before_id=page[-1].id``.
+
+        At most 10,000 a page. Raises `InvalidOption`.
+        """
+        query = batch_query(
+            status=status, name=name, labels=labels, before_id=before_id, limit=limit
+        )
+        return await self._asking().running.store.batches(query)
 
     async def retry(self, job_id: int) -> Handle[Any]:
         """Make a new job that repeats an ended one, with fresh budgets and its last checkpoint.
@@ -204,154 +292,6 @@ class Supervisor:
         `WrongStatus` if it has not ended, `JobNotFound`.
         """
         return await self._asking().retry(check_id(job_id))
-
-    # Steering.
-
-    async def cancel(
-        self,
-        job_id: int,
-        reason: str | None = None,
-        *,
-        wait: bool = True,
-        cause: Cause = Cause.OPERATOR,
-    ) -> Outcome[Any]:
-        """Ask for a job's end; see `Handle.cancel`."""
-        text = reason_text(reason)
-        return await self._asking().cancel(check_id(job_id), text, wait, cause)
-
-    async def promote(self, job_id: int) -> None:
-        """Make a scheduled or retrying job due now. Raises `WrongStatus`, `JobNotFound`."""
-        await self._asking().change(ChangeWaiting(check_id(job_id), promote=True))
-
-    async def change(
-        self,
-        job_id: int,
-        *,
-        priority: int | None = None,
-        delay: Duration | None = None,
-        at: datetime | None = None,
-    ) -> None:
-        """Give a waiting job another priority, or another due time. Raises `WrongStatus`,
-        `JobNotFound`, `InvalidOption`."""
-        asking = self._asking()
-        if delay is not None and at is not None:
-            raise InvalidOption("at", at, "given without `delay`: say one of them")
-        if priority is None and delay is None and at is None:
-            raise InvalidOption("change", None, "told what to change: `priority`, `delay` or `at`")
-        due_at = None
-        if delay is not None:
-            due_at = asking.running.stamper.now() + microseconds(delay, name="delay")
-        await asking.change(
-            ChangeWaiting(
-                check_id(job_id),
-                priority=None if priority is None else check_priority(priority),
-                due_at=due_at,
-                due_wall_at=None if at is None else check_moment("at", at),
-            )
-        )
-
-    async def release(self, job_id: int) -> None:
-        """Let a held job be claimed again. Raises `WrongStatus`, `JobNotFound`."""
-        await self._asking().change(ChangeWaiting(check_id(job_id), release_hold=True))
-
-    async def pause(self, queue: str) -> None:
-        """Start nothing more from `queue`, also after a restart, until `resume`."""
-        await self._asking().pause(queue, True)
-
-    async def resume(self, queue: str) -> None:
-        """Start from `queue` again."""
-        await self._asking().pause(queue, False)
-
-    # Asking.
-
-    @overload
-    def handle(self, job_id: int, job: Job[..., R]) -> Handle[R]: ...
-    @overload
-    def handle(self, job_id: int, job: None = None) -> Handle[Any]: ...
-    def handle(self, job_id: int, job: Job[..., Any] | None = None) -> Handle[Any]:
-        """Return a handle of a job by its id; typed, if its job is given."""
-        if job is not None:
-            check_job(job)
-        return Handle(self, check_id(job_id), job.kind if job else None, created=False)
-
-    async def job(self, job_id: int) -> JobRecord:
-        """Return everything that is kept of a job. Raises `JobNotFound`."""
-        return await self._asking().job(check_id(job_id))
-
-    async def jobs(
-        self,
-        *,
-        status: Status | str | Iterable[Status | str] | None = None,
-        job: Job[..., Any] | str | None = None,
-        queue: str | None = None,
-        labels: Mapping[str, str] | None = None,
-        key: str | None = None,
-        held: bool | None = None,
-        before_id: int | None = None,
-        limit: int = 50,
-    ) -> list[JobRecord]:
-        """Return a page of jobs, newest first; the next one with ``before_id=page[-1].id``.
-
-        A status may be given by its name. At most 10,000 jobs a page. Raises `InvalidOption`.
-        """
-        query = page_query(
-            status=status,
-            job=job,
-            queue=queue,
-            labels=labels,
-            key=key,
-            held=held,
-            before_id=before_id,
-            limit=limit,
-        )
-        return await self._asking().jobs(query)
-
-    async def history(self, job_id: int) -> list[Event]:
-        """Return all events of a job, in order. Raises `JobNotFound`."""
-        return await self._asking().history(check_id(job_id))
-
-    async def logs(self, job_id: int) -> list[LogLine]:
-        """Return the lines a job's bodies wrote with ``ctx.log``. Raises `JobNotFound`."""
-        return await self._asking().logs(check_id(job_id))
-
-    async def counts(self) -> dict[str, dict[str, int]]:
-        """Count jobs by queue and status. Reads the whole table: not for a hot path."""
-        return await self._asking().running.store.counts()
-
-    def events(
-        self,
-        *,
-        job: int | Handle[Any] | None = None,
-        kind: Job[..., Any] | str | None = None,
-        after: After = "now",
-    ) -> AsyncGenerator[Event, None]:
-        """Follow the ledger: a frame with its height first, then each event exactly once.
-
-        For one `job` it is `Handle.events`, which ends with the job; else it ends when the
-        supervisor stops.
-        """
-        if job is not None:
-            return self.events_of(job.id if isinstance(job, Handle) else check_id(job), after)
-        running = self._asking().running
-        check_after(after)
-        which = Which(kind=kind.kind if isinstance(kind, Job) else kind)
-        return follow_all(running.store, running.feed, which, after)
-
-    def events_of(self, job_id: int, after: After) -> AsyncGenerator[Event, None]:
-        """Follow one job; see `Handle.events`."""
-        running = self._asking().running
-        check_after(after)
-        return follow_job(running.store, running.feed, job_id, after)
-
-    async def result_of(self, job_id: int, timeout: Duration | None, fresh: bool = False) -> Any:
-        """Wait for a job's value; see `Handle.result`."""
-        return await self._remembering().result(job_id, timeout, fresh)
-
-    async def outcome_of(
-        self, job_id: int, timeout: Duration | None, fresh: bool = False
-    ) -> Outcome[Any]:
-        """Wait for a job's outcome; see `Handle.wait`."""
-        return await self._remembering().outcome(job_id, timeout, fresh)
 
     # Observing.
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from overseen.committing import Committing
 from overseen.counters import Counters
-from overseen.messages import Tick
+from overseen.messages import StopMembers, Tick
 from overseen.settings import Settings
 from overseen.watch import STALL_SECONDS, Watch
 from overseen_actors.alarm import Alarm
@@ -32,6 +32,8 @@ WAKE_SECONDS_MAX: Final = 30.0
 WAL_BYTES_KEPT: Final = 16 << 20
 """A write-ahead log up to this size keeps its length: a commit that overwrites it takes 0.2 ms, one
 that makes it longer 0.4 ms (measured with raw sqlite3)."""
+BATCHES_MAX: Final = 1_000
+"""Batches looked at in one sweep, of each sort."""
 PRUNE_JOBS: Final = 500
 """Jobs pruned in one transaction: small, so that nobody waits long behind it."""
 
@@ -48,9 +50,11 @@ class Watchdog:
         store: Store,
         counters: Counters,
         settings: Settings,
-        post: Callable[[Tick], None],
+        post: Callable[[Tick | StopMembers], None],
         busy: Callable[[], bool],
         stamp_now: Callable[[], int],
+        batches_due: Callable[[list[int]], None],
+        files_freed: Callable[[list[str]], None],
         log: FilteringBoundLogger,
     ) -> None:
         self._watch = watch
@@ -62,6 +66,8 @@ class Watchdog:
         self._post = post
         self._busy = busy
         self._stamp_now = stamp_now
+        self._batches_due = batches_due
+        self._files_freed = files_freed
         self._log = log
 
     async def run(self) -> None:
@@ -108,6 +114,7 @@ class Watchdog:
         if self._committing.degraded:
             return
         try:
+            await self._look_at_batches()
             await self._prune()
             large = self._counters.wal_bytes > WAL_BYTES_KEPT
             truncate = large and not self._busy()
@@ -116,12 +123,21 @@ class Watchdog:
             # The next commit meets it too and declares it; a sweep is only late.
             self._log.warning("sweep.failed", error=str(error), error_type=type(error).__name__)
 
+    async def _look_at_batches(self) -> None:
+        """Whatever was missed: a crash after the last member's end, or while members were being
+        cancelled, leaves rows that say so."""
+        to_do = await self._store.batches_to_do(limit=BATCHES_MAX)
+        self._batches_due(to_do.due)
+        for batch_id, reason in to_do.stopped.items():
+            self._post(StopMembers(batch_id, reason))
+
     async def _prune(self) -> None:
         request = self._prune_request()
         pruned = 0
         while True:
             chunk = await self._store.prune(request)
             pruned += chunk.jobs
+            self._files_freed(chunk.freed_files)
             if not chunk.remaining:
                 break
         if pruned:

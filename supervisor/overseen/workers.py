@@ -15,10 +15,12 @@ import asyncio
 import contextvars
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from typing import Any, Final
 
+from overseen.attachments.errors import AttachmentDamaged, FileNotRead
+from overseen.attachments.given import Attachments
 from overseen.attempt import Attempt
 from overseen.context import Context
 from overseen.ended import Cancelled, Ended, GaveUp, Invalid, Raised, Returned, Snoozed
@@ -50,6 +52,7 @@ class Workers:
         thread_found: Callable[[Attempt], None],
         threads: Callable[[], Executor],
         is_over: Callable[[], bool],
+        bring: Callable[[int], Awaitable[Attachments]],
     ) -> None:
         from structlog.contextvars import bind_contextvars  # heavy where rich is installed
 
@@ -60,6 +63,7 @@ class Workers:
         self._thread_found = thread_found
         self._threads = threads
         self._is_over = is_over
+        self._bring = bring
         self._bind = bind_contextvars
         self._contexts: dict[tuple[str, str], contextvars.Context] = {}
 
@@ -98,9 +102,15 @@ class Workers:
         """Run the body to its end. Building its arguments and writing its result run code of the
         user too (``__post_init__``, hooks of models): what that raises is the outcome as well."""
         try:
+            if attempt.claimed.attachments:
+                attempt.attachments = await self._bring(attempt.claimed.id)
             arguments, keywords = self._arguments(attempt)
-        except InvalidPayload as error:
+        except (InvalidPayload, AttachmentDamaged) as error:
             return Invalid(describe(error, frames=0))
+        except asyncio.CancelledError as error:
+            return Cancelled(describe(error))
+        except (OSError, FileNotRead) as error:  # of the disk, while files are compared
+            return Raised(describe(error), error)
         except BaseException as error:
             return Invalid(describe(error))
         try:

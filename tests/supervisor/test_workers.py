@@ -8,6 +8,7 @@ from concurrent.futures import Executor
 import pytest
 
 from overseen import Context, Job, job
+from overseen.attachments.given import Attachments
 from overseen.attempt import Attempt
 from overseen.ended import Cancelled, Returned
 from overseen.workers import Workers
@@ -53,6 +54,10 @@ def claimed(kind: str) -> Claimed:
     )
 
 
+async def no_files(job_id: int) -> Attachments:
+    raise AssertionError("a job without files is brought none")
+
+
 def no_threads() -> Executor:
     raise AssertionError("a body that was told to stop takes no thread")
 
@@ -68,6 +73,7 @@ def started(job: Job[..., int], reported: list[Attempt]) -> tuple[Workers, Attem
         thread_found=lambda _: None,
         threads=no_threads,
         is_over=lambda: False,
+        bring=no_files,
     )
     attempt = Attempt(claimed(job.kind), job, loop.time(), lambda _: None)
     workers.start(attempt)

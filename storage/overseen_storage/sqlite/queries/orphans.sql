@@ -5,7 +5,7 @@ SELECT
     started_at, attempt_started_at, deadline_at, completed_at, fence, failures, losses,
     interruptions, snoozes, retries, losses_allowed, epoch, timeout_us, heartbeat_us, grace_us,
     queue_timeout_us, key, idempotency_key, labels, headers, parent_id, retried_from, batch_id,
-    callback_of, attachments
+    callback_of, callback_event, attachments
 FROM job INDEXED BY job_live
 WHERE status IN (5, 6) AND id > :after_id AND epoch <> :epoch
 ORDER BY id LIMIT :limit
