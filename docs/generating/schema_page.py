@@ -12,6 +12,7 @@ from typing import Final
 from docs.generating.markdown import block, code, inline, sections, table
 from docs.generating.source import fields
 
+from overseen_storage.batch_records import BatchRecord
 from overseen_storage.lifecycle import (
     CAUSE_CODES,
     EVENT_CODES,
@@ -34,6 +35,8 @@ in memory.
 sqlite3 -readonly jobs.db "select id, kind, status, reason from job_view order by id desc limit 9"
 sqlite3 -readonly jobs.db "select seq, time, type, status, data from ledger_view where job_id = 7"
 sqlite3 -readonly jobs.db "select * from attempt where job_id = 7"
+sqlite3 -readonly jobs.db "select * from batch_status order by id desc limit 9"
+sqlite3 -readonly jobs.db "select * from stuck_batches"
 ```
 
 Columns that end in `_at` are microseconds since the Unix epoch, those that end in `_us` are
@@ -54,6 +57,7 @@ RECORDS: Final = MappingProxyType[str, type](
         "log_line": LogLine,
         "queue": QueueRecord,
         "epoch": EpochRecord,
+        "batch": BatchRecord,
     }
 )
 """Where the columns of a table are explained."""
@@ -66,6 +70,8 @@ VIEWS: Final = MappingProxyType[str, str](
         "job_view": "The jobs, in words.",
         "ledger_view": "The events, in words, with the kind and queue of their job.",
         "attachment_view": "The files of jobs, with the kind and status of their job.",
+        "batch_status": "The batches, in words, and how many of their members are where.",
+        "stuck_batches": "Batches that do not go on by themselves now, and why.",
         "attempt": "Every attempt with its start and end; `live` while its body runs.",
     }
 )

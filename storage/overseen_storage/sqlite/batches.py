@@ -107,7 +107,8 @@ def stop(writer: Writer, order: StopBatch) -> OrderAnswer:
         return state.declined("finalized")
     if state.stopped is Reason.REQUESTED:
         return state.declined("stopped")
-    if state.status is BatchStatus.OPEN:
+    was_open = state.status is BatchStatus.OPEN
+    if was_open:
         _seal(writer, order.batch_id, order.cause)
     writer.run("stop_batch", id=order.batch_id, reason=REASON_CODES[Reason.REQUESTED])
     writer.event(
@@ -118,7 +119,7 @@ def stop(writer: Writer, order: StopBatch) -> OrderAnswer:
         data=make_safe(order).data,
     )
     writer.batches_changed()
-    return Obeyed(batch_id=order.batch_id)
+    return Obeyed(batch_id=order.batch_id, sealed=was_open)
 
 
 def cancel_members(writer: Writer, order: CancelMembers) -> OrderAnswer:

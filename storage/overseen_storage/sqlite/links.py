@@ -1,4 +1,4 @@
-"""The two connections of a store: one that writes, one that reads."""
+"""The connections of a store: one that writes, one that reads, one for reads that take long."""
 
 from __future__ import annotations
 

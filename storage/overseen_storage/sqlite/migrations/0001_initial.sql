@@ -413,6 +413,94 @@ SELECT
     strftime('%Y-%m-%d %H:%M:%f', attachment.created_at / 1e6, 'unixepoch') AS created
 FROM attachment JOIN job ON job.id = attachment.job_id;
 
+-- How far each batch is. What is finalized is told from its summary: its members may be gone.
+CREATE VIEW batch_status AS
+SELECT
+    counted.id,
+    counted.name,
+    (SELECT word FROM word WHERE family = 'batch_status' AND code = counted.status) AS status,
+    (SELECT word FROM word WHERE family = 'batch_policy' AND code = counted.policy) AS policy,
+    counted.threshold,
+    (SELECT word FROM word WHERE family = 'reason' AND code = counted.stopped) AS stopped,
+    coalesce(counted.total, counted.members) AS total,
+    counted.unended - counted.running AS waiting,
+    counted.running,
+    coalesce(
+        counted.summary ->> '$.completed',
+        coalesce(counted.total, counted.members)
+        - counted.unended - counted.failed - counted.cancelled
+    ) AS completed,
+    coalesce(counted.summary ->> '$.failed', counted.failed) AS failed,
+    coalesce(counted.summary ->> '$.cancelled', counted.cancelled) AS cancelled,
+    strftime('%Y-%m-%d %H:%M:%f', counted.created_at / 1e6, 'unixepoch') AS created,
+    strftime('%Y-%m-%d %H:%M:%f', counted.sealed_at / 1e6, 'unixepoch') AS sealed,
+    strftime('%Y-%m-%d %H:%M:%f', counted.finalized_at / 1e6, 'unixepoch') AS finalized
+FROM (
+    SELECT
+        batch.*,
+        (SELECT count(*) FROM job WHERE job.batch_id = batch.id) AS members,
+        (
+            SELECT count(*) FROM job
+            WHERE job.batch_id = batch.id AND job.completed_at IS NULL
+        ) AS unended,
+        (
+            SELECT count(*) FROM job
+            WHERE
+                job.batch_id = batch.id AND job.completed_at IS NULL AND job.status IN (5, 6)
+        ) AS running,
+        (
+            SELECT count(*) FROM job
+            WHERE job.batch_id = batch.id AND job.status IN (9, 10) AND job.status = 9
+        ) AS failed,
+        (
+            SELECT count(*) FROM job
+            WHERE job.batch_id = batch.id AND job.status IN (9, 10) AND job.status = 10
+        ) AS cancelled
+    FROM batch
+) AS counted;
+
+-- Batches that do not go on by themselves now, and why. One with a member that runs, or can be
+-- started, is not among them.
+CREATE VIEW stuck_batches AS
+SELECT id, name, why, open_members, created FROM (
+    SELECT
+        looked.id,
+        looked.name,
+        CASE
+            WHEN looked.running > 0 OR looked.startable > 0 AND looked.stopped IS NULL THEN NULL
+            WHEN looked.status = 1 THEN 'never sealed'
+            WHEN looked.unended = 0 THEN 'due, not finalized'
+            WHEN looked.stopped IS NOT NULL THEN 'stopped, members not cancelled yet'
+            WHEN looked.held > 0 THEN 'waits for held jobs'
+            WHEN looked.pending > 0 THEN 'waits for a paused queue'
+            WHEN looked.drafts > 0 THEN 'waits for drafts'
+            ELSE 'waits for scheduled jobs'
+        END AS why,
+        looked.unended AS open_members,
+        strftime('%Y-%m-%d %H:%M:%f', looked.created_at / 1e6, 'unixepoch') AS created
+    FROM (
+        SELECT
+            batch.id, batch.name, batch.status, batch.stopped, batch.created_at,
+            count(job.id) AS unended,
+            count(job.id) FILTER (WHERE job.status IN (5, 6)) AS running,
+            count(job.id) FILTER (WHERE job.status = 1) AS drafts,
+            count(job.id) FILTER (WHERE job.status = 4) AS pending,
+            count(job.id) FILTER (WHERE job.held IS NOT NULL) AS held,
+            count(job.id) FILTER (
+                WHERE job.status = 4 AND job.held IS NULL
+                AND NOT EXISTS (
+                    SELECT 1 FROM queue
+                    WHERE queue.name = job.queue AND queue.paused_at IS NOT NULL
+                )
+            ) AS startable
+        FROM batch
+        LEFT JOIN job ON job.batch_id = batch.id AND job.completed_at IS NULL
+        WHERE batch.finalized_at IS NULL
+        GROUP BY batch.id
+    ) AS looked
+)
+WHERE why IS NOT NULL;
+
 CREATE VIEW ledger_view AS
 SELECT
     ledger.seq,
