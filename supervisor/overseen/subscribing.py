@@ -1,4 +1,4 @@
-"""Subscriptions: a snapshot, then every event exactly once, then, for one job, the end.
+"""Subscriptions: a snapshot, then every event exactly once, then, for one job or batch, the end.
 
 Register, snapshot, replay, live, in one place and in that order, so that it works the same for a
 job that is not started, that ends meanwhile, or that ended an hour ago.
@@ -11,14 +11,16 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from overseen.batches.errors import BatchNotFound
 from overseen.errors import InvalidOption, JobNotFound, SupervisorStopped
 from overseen.feed import Feed, FeedClosed, Page, Which
+from overseen_storage.batch_records import BatchCounts, BatchRecord
 from overseen_storage.errors import StoreClosed
 from overseen_storage.lifecycle import TERMINAL, Cause, EventType
 from overseen_storage.records import Event, JobRecord
 from overseen_storage.store import Store
 
-__all__ = ["After", "follow_all", "follow_job"]
+__all__ = ["After", "follow_all", "follow_batch", "follow_job"]
 
 After: TypeAlias = Literal["start", "now"] | int
 """Where to begin: with the first event that is kept, with the next one, or after a seq."""
@@ -44,14 +46,58 @@ async def follow_job(
         return
     try:
         async for page in feed.read(cursor, Which(job_id=job_id)):
-            for event in page.events:
-                yield _marked(event, snapshot.seq)
-            if any(event.status in TERMINAL for event in page.events):
+            ended = False
+            for event in page.marked(snapshot.seq):
+                ended = ended or event.status in TERMINAL
+                yield event
+            if ended:
                 return
             if job.ended and page.searched_to >= snapshot.seq:
                 return
     except FeedClosed:
         raise SupervisorStopped(f"job {job_id} has not ended, its events end here") from None
+
+
+async def follow_batch(
+    store: Store, feed: Feed, batch_id: int, after: After
+) -> AsyncGenerator[Event, None]:
+    """Yield a snapshot of one batch, then its events and those of its members, up to
+    `batch_finalized`; of a batch that was finalized long ago, those that are kept.
+
+    Raises `BatchNotFound`, and `SupervisorStopped` when the supervisor stops before its end.
+    """
+    try:
+        snapshot = await feed.batch_snapshot(batch_id)
+        began = await store.batch_began_at_seq(batch_id)
+    except StoreClosed:
+        raise SupervisorStopped(f"events of batch {batch_id} were asked for too late") from None
+    batch, counts, height = snapshot.batch, snapshot.counts, snapshot.seq
+    if batch is None or counts is None:
+        raise BatchNotFound(batch_id)
+    yield _batch_frame(batch, counts, height)
+    # Nothing of it is older than its beginning, and a ledger may be long.
+    cursor = max(_cursor(after, height), height if began is None else began - 1)
+    if batch.ended and cursor >= height:
+        return
+    told = False
+    # Members of a batch that is not finalized are never pruned, however much of the ledger is.
+    complete_to = 0 if batch.ended else None
+    try:
+        async for page in feed.read(cursor, Which(batch_id=batch_id)):
+            if complete_to is None:
+                complete_to = page.pruned_to
+            if page.pruned_to > max(complete_to, cursor) and not told:
+                told = True
+                yield _pruned_frame(page)
+            for event in page.marked(height):
+                yield event
+                if event.type is EventType.BATCH_FINALIZED:
+                    return
+            if batch.ended and page.searched_to >= height:
+                return
+    except FeedClosed:
+        what = f"batch {batch_id} has not ended, its events end here"
+        raise SupervisorStopped(what) from None
 
 
 async def follow_all(
@@ -71,8 +117,8 @@ async def follow_all(
             if page.pruned_to > cursor and not told and cursor < height:
                 told = True
                 yield _pruned_frame(page)
-            for event in page.events:
-                yield _marked(event, height)
+            for event in page.marked(height):
+                yield event
     except FeedClosed:
         return
 
@@ -87,11 +133,6 @@ def _cursor(after: After, height: int) -> int:
             return min(after, height)  # nobody can have seen more than there is
         case _:
             raise InvalidOption("after", after, '"start", "now" or the seq of an event')
-
-
-def _marked(event: Event, height: int) -> Event:
-    """History is what the snapshot already contains."""
-    return msgspec.structs.replace(event, replayed=True) if event.seq <= height else event
 
 
 def _job_frame(job: JobRecord, seq: int) -> Event:
@@ -114,6 +155,24 @@ def _job_frame(job: JobRecord, seq: int) -> Event:
         fence=job.fence,
         reason=job.reason,
         cause=job.cause,
+        data=msgspec.json.encode(state).decode(),
+    )
+
+
+def _batch_frame(batch: BatchRecord, counts: BatchCounts, seq: int) -> Event:
+    state = {
+        "name": batch.name,
+        "status": batch.status,
+        "stopped": batch.stopped,
+        "sealed": batch.sealed_at is not None,
+        **{name: getattr(counts, name) for name in counts.__struct_fields__},
+    }
+    return Event(
+        seq=seq,
+        at=batch.finalized_at or batch.sealed_at or batch.created_at,
+        type=EventType.SNAPSHOT,
+        batch_id=batch.id,
+        cause=Cause.SUPERVISOR,
         data=msgspec.json.encode(state).decode(),
     )
 
