@@ -49,6 +49,15 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     cause: Cause = Cause.CALLER
 
 
+class Discard(msgspec.Struct, frozen=True):
+    """CANCEL (`draft_discarded`) of a draft; its files go. Guard: it is a draft, so one that was
+    released meanwhile is left alone."""
+
+    job_id: int
+    cause: Cause = Cause.CALLER
+    data: str | None = None
+
+
 class OpenBatch(msgspec.Struct, frozen=True, kw_only=True):
     """A new batch (event `batch_opened`). Answer: its id. Fields as in `BatchRecord`."""
 
@@ -109,7 +118,15 @@ class Callback(msgspec.Struct, frozen=True):
 
 
 Order: TypeAlias = (
-    Attach | KeepDraft | Release | OpenBatch | SealBatch | StopBatch | CancelMembers | FinalizeBatch
+    Attach
+    | KeepDraft
+    | Release
+    | Discard
+    | OpenBatch
+    | SealBatch
+    | StopBatch
+    | CancelMembers
+    | FinalizeBatch
 )
 """Any of them."""
 

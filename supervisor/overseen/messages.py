@@ -12,7 +12,7 @@ from overseen.attempt import Attempt
 from overseen_storage.answers import Missed
 from overseen_storage.items import ChangeWaiting, Note, SetQueue, Submission
 from overseen_storage.lifecycle import Cause, Reason, Status
-from overseen_storage.orders import Attach, KeepDraft, Order, OrderAnswer, Release
+from overseen_storage.orders import Attach, Discard, KeepDraft, Order, OrderAnswer, Release
 
 __all__ = [
     "Annotate",
@@ -90,7 +90,7 @@ class PlaceOrder(msgspec.Struct, eq=False):
     def job_id(self) -> int | None:
         """The job that it moves; None: it is about a batch."""
         order = self.order
-        return order.job_id if isinstance(order, Attach | KeepDraft | Release) else None
+        return order.job_id if isinstance(order, Attach | KeepDraft | Release | Discard) else None
 
 
 class StopMembers(msgspec.Struct, eq=False, frozen=True):

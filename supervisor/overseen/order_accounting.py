@@ -15,6 +15,7 @@ from overseen_storage.orders import (
     Attach,
     CancelMembers,
     Declined,
+    Discard,
     FinalizeBatch,
     KeepDraft,
     Obeyed,
@@ -84,6 +85,10 @@ class OrderAccounting:
                 done.times_changed = True
                 if answer.queue is not None:
                     self._queues.enter(answer.queue)
+            case Discard():
+                self._counters.add(EventType.CANCELLED)
+                done.unseen.append(order.job_id)
+                done.times_changed = True
             case OpenBatch():
                 self._counters.add(EventType.BATCH_OPENED)
             case SealBatch():

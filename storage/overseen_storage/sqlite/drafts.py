@@ -13,7 +13,15 @@ from overseen_storage.lifecycle import (
     Reason,
     Status,
 )
-from overseen_storage.orders import Attach, Declined, KeepDraft, Obeyed, OrderAnswer, Release
+from overseen_storage.orders import (
+    Attach,
+    Declined,
+    Discard,
+    KeepDraft,
+    Obeyed,
+    OrderAnswer,
+    Release,
+)
 from overseen_storage.sqlite.rows import document
 from overseen_storage.sqlite.safe_text import make_safe, safe
 from overseen_storage.sqlite.writer import REASON_OF, STATUS_OF, Writer, is_storable
@@ -96,6 +104,25 @@ def release(writer: Writer, order: Release) -> OrderAnswer:
         cause=CAUSE_CODES[order.cause],
     )
     return Obeyed(status=status, queue=draft.queue if status is Status.PENDING else None)
+
+
+def discard(writer: Writer, order: Discard) -> OrderAnswer:
+    """CANCEL of a draft, and of nothing else."""
+    draft = _read(writer, order.job_id)
+    if isinstance(draft, Declined):
+        return draft
+    with_files = drafts_with_files(writer, document([order.job_id]))
+    at = writer.event(
+        EventType.CANCELLED,
+        order.cause,
+        job_id=order.job_id,
+        status=Status.CANCELLED,
+        reason=Reason.DRAFT_DISCARDED,
+        data=order.data,
+    )
+    writer.run("discard", id=order.job_id, at=at, cause=CAUSE_CODES[order.cause])
+    drop_files(writer, with_files)
+    return Obeyed(status=Status.CANCELLED)
 
 
 def _read(writer: Writer, job_id: int) -> _Draft | Declined:

@@ -8,6 +8,7 @@ from overseen_storage.orders import (
     Attach,
     CancelMembers,
     Declined,
+    Discard,
     FinalizeBatch,
     KeepDraft,
     OpenBatch,
@@ -45,6 +46,8 @@ def _apply(writer: Writer, order: Order) -> OrderAnswer:
             return drafts.keep(writer, order)
         case Release():
             return drafts.release(writer, order)
+        case Discard():
+            return drafts.discard(writer, order)
         case OpenBatch():
             return batches.open_batch(writer, order)
         case SealBatch():

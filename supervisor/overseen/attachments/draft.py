@@ -17,13 +17,14 @@ from overseen.attachments.draft_errors import (
 )
 from overseen.attachments.names import check_attachment_name
 from overseen.errors import KeyConflict, RequestRefused
+from overseen.face_checks import reason_text
 from overseen.handle import Handle
 from overseen.jobs import Call
 from overseen.messages import PlaceOrder
 from overseen.requesting import ask, place
 from overseen_storage.errors import OverseenError
 from overseen_storage.lifecycle import Status
-from overseen_storage.orders import Attach, Declined, KeepDraft, OrderAnswer, Release
+from overseen_storage.orders import Attach, Declined, Discard, KeepDraft, OrderAnswer, Release
 
 if TYPE_CHECKING:
     from overseen.asking import Asking
@@ -182,11 +183,12 @@ class Draft(Generic[R_co]):
         return running.registry.get(kind).definition.attachments
 
     async def discard(self, reason: str | None = None) -> None:
-        """Give it up: it ends `cancelled`, its files go. Harmless if it has ended. Raises
-        `NotADraft` when it was released: cancel its handle instead."""
-        outcome = await self.handle.cancel(reason, wait=False)
-        if outcome.answer != "cancelled":
-            raise NotADraft(self.id, await self.handle.status())
+        """Give it up: it ends `cancelled`, its files go. Harmless if that has happened already.
+        Raises `NotADraft` when it was released: cancel its handle instead."""
+        order = Discard(self.id, data=reason_text(reason))
+        answer: OrderAnswer = await place(self._asking().running, order)
+        if isinstance(answer, Declined) and answer.status is not Status.CANCELLED:
+            raise self._refusal(answer, f"the discarding of draft {self.id}")
 
     def _refusal(self, declined: Declined, what: str) -> Exception:
         if declined.why in ("no_job", "not_draft"):
