@@ -28,6 +28,7 @@ class Amounts:
     orphans: int
     growth_jobs: int
     growth_slices: int
+    batch_jobs: int
 
 
 FULL = Amounts(
@@ -42,6 +43,7 @@ FULL = Amounts(
     orphans=1_000,
     growth_jobs=1_000_000,
     growth_slices=10,
+    batch_jobs=100_000,
 )
 QUICK = Amounts(
     repeats=1,
@@ -55,6 +57,7 @@ QUICK = Amounts(
     orphans=100,
     growth_jobs=2_000,
     growth_slices=2,
+    batch_jobs=1_000,
 )
 
 

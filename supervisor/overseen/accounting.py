@@ -17,7 +17,7 @@ from overseen.ended import Returned
 from overseen.live import Live
 from overseen.messages import Annotate, Finished, Message
 from overseen.order_accounting import OrderAccounting
-from overseen.planning import Plan
+from overseen.plan import Plan
 from overseen.queues import Queues
 from overseen.recent import End
 from overseen.watch import Watch

@@ -16,7 +16,7 @@ from overseen.accounting import Accounting
 from overseen.done import Done
 from overseen.effects import Effects
 from overseen.errors import Degraded, OutcomeUnknown
-from overseen.planning import Plan, Scope
+from overseen.plan import Plan, Scope
 from overseen_actors.clock import Stamper
 from overseen_storage.answers import Committed
 from overseen_storage.errors import CommitUnknown, StoreClosed, StoreError, StoreUnavailable

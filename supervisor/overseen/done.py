@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from overseen.attempt import Attempt
-from overseen.planning import Plan
+from overseen.plan import Plan
 from overseen.recent import End
 from overseen_storage.answers import Committed
 

@@ -26,7 +26,7 @@ from overseen.messages import (
     StopMembers,
     SubmitAnswered,
 )
-from overseen.planning import Plan
+from overseen.plan import Plan
 from overseen.recent import Recent
 from overseen.watch import Watch
 from overseen_storage.answers import Accepted, Committed

@@ -23,7 +23,8 @@ from overseen.feed import Feed
 from overseen.hooks import Hooks
 from overseen.live import Live
 from overseen.messages import Message, StopMembers, Tick
-from overseen.planning import Planner, Scope
+from overseen.plan import Scope
+from overseen.planning import Planner
 from overseen.queues import Queues
 from overseen.recent import Recent
 from overseen.recovery import Recovered

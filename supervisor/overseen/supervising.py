@@ -29,7 +29,8 @@ from overseen.messages import (
     Submit,
     Tick,
 )
-from overseen.planning import Planner, Scope
+from overseen.plan import Scope
+from overseen.planning import Planner
 from overseen_actors.actor import Actor
 from overseen_actors.mailbox import Mailbox
 from overseen_storage.errors import StoreError
