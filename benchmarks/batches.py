@@ -9,7 +9,6 @@ last member's end that is done, and how long it takes to ask for the frozen summ
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from pathlib import Path
 from statistics import quantiles
@@ -29,7 +28,8 @@ SUBMIT_P99 = Bound(at_most=20.0)
 SUMMARY = Bound(at_most=2.0)
 ASKED = 200
 """How often the frozen summary is asked for."""
-PACE_SECONDS = 0.002
+SUBMITTERS = 4
+PACE_SECONDS = 0.001
 """Between two submits while a batch is finalized: the loop is not busy with them alone."""
 
 
@@ -88,14 +88,16 @@ async def _end(path: Path, jobs: int) -> Sample:
         submits: list[float] = []
         for _ in range(ASKED):  # it runs smoothly before anything happens
             await supervisor.submit(noop, 0)
-        others = asyncio.create_task(_keep_submitting(supervisor, submits))
+        others = [
+            asyncio.create_task(_keep_submitting(supervisor, submits)) for _ in range(SUBMITTERS)
+        ]
         await supervisor.resume("last")
         await final.wait()
         await batch.summary()
         asked = await _ask_again(batch)
-        others.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await others
+        for other in others:
+            other.cancel()
+        await asyncio.wait(others)
         record = await batch.record()
         summary = await batch.summary()
         assert summary.total == jobs

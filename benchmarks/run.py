@@ -2,8 +2,8 @@
 
     python3 dev.py bench [NAME...] [--json] [--quick] [--no-judge] [--folder PATH]
 
-NAME is one or more of: floor end_to_end latency big_table growth batches (default: all). Ends with 1 if a
-median misses its bound, and names it.
+NAME is one or more of: floor end_to_end latency big_table growth batches (default: all). Ends with
+1 if a median misses its bound, and names it.
 """
 
 from __future__ import annotations
