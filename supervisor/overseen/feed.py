@@ -44,6 +44,8 @@ class Feed:
         self.height = 0
         """Seq of the last committed event."""
         self._ring = Ring()
+        self._behind = 0
+        """Cursors that wait for a page of the table, or with it for their turn."""
         self._pages: SharedReads[tuple[Which, int], Page] = SharedReads(PAGES_KEPT)
         self._snapshots: SharedReads[int, BatchSnapshot] = SharedReads(SNAPSHOTS_KEPT)
         self._waiting = Waiting()
@@ -144,9 +146,7 @@ class Feed:
             elif self._ring.reaches(cursor):
                 await self._pacer.turn()
             else:
-                page = await self._from_table(cursor, which)
-                await self._pacer.turn()
-                return page
+                return await self._from_table(cursor, which)
             found = self._ring.page(cursor, which)
             if found is not None:
                 return found
@@ -165,8 +165,16 @@ class Feed:
             self._waiting.discard(which, future)
 
     async def _from_table(self, cursor: int, which: Which) -> Page:
-        """One page for all who want the same from the same place on."""
-        return await self._pages.get((which, cursor), lambda: self._read_page(cursor, which))
+        """One page for all who want the same from the same place on, each in its turn."""
+        self._behind += 1
+        try:
+            page = await self._pages.get((which, cursor), lambda: self._read_page(cursor, which))
+            await self._pacer.turn()
+            return page
+        finally:
+            self._behind -= 1
+            if not self._behind:
+                self._pages.forget()  # nobody lags: what is kept would only grow old
 
     async def _read_page(self, cursor: int, which: Which) -> Page:
         everything, height = which.key is None, self.height

@@ -38,6 +38,10 @@ class SharedReads(Generic[K, V]):
                 return await self._read(key, read)
             await asyncio.shield(under_way)
 
+    def forget(self) -> None:
+        """Keep nothing of what was read so far."""
+        self._kept.clear()
+
     async def _read(self, key: K, read: Callable[[], Awaitable[V]]) -> V:
         under_way = self._under_way[key] = asyncio.get_running_loop().create_future()
         error: Exception | None = None
