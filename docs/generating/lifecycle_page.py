@@ -10,6 +10,12 @@ from docs.generating.markdown import block, code, inline, sections, table
 from docs.generating.source import words
 
 from overseen.job_options import OnLost
+from overseen_storage.batch_lifecycle import (
+    BATCH_ENDED,
+    BATCH_MOVES,
+    BatchPolicy,
+    BatchStatus,
+)
 from overseen_storage.lifecycle import (
     MOVES,
     TERMINAL,
@@ -34,8 +40,8 @@ Every move is one guarded write. It holds only if the row is in the status it st
 where an attempt is meant, carries the number of that attempt (its *fence*, which rises with every
 start). It is stored together with one event on the ledger, with its reason and with who caused it.
 
-Drafts, batches and workflows come later. Their statuses, moves and words are here already, for
-SQLite cannot add them to a CHECK afterwards: nothing makes a `draft` or a `blocked` job yet.
+Workflows come later. Their status, `blocked`, is here already, for SQLite cannot add it to a CHECK
+afterwards: nothing makes a blocked job yet.
 """
 
 TABLE = """
@@ -85,6 +91,20 @@ Found at the next start, before any new work. `on_lost=` is said in `@job`:
 """
 
 
+BATCHES = """
+## Batches
+
+A batch has a life of its own, with [a table of its own](../storage/overseen_storage/batch_lifecycle.py).
+What its members mean for it is a condition that is looked at in the transaction of each end of a
+member, by every sweep of the watchdog, and whenever somebody asks for the summary: *sealed, and no
+member is open*.
+"""
+
+POLICIES = """
+What the failure of a member means for the others, `policy=`:
+"""
+
+
 def render() -> str:
     """The page."""
     return sections(
@@ -110,6 +130,11 @@ def render() -> str:
             _paragraphs(Held),
             EVENTS,
             _events(),
+            BATCHES,
+            block(batch_picture(), "mermaid"),
+            _paragraphs(BatchStatus),
+            POLICIES,
+            _paragraphs(BatchPolicy),
         ]
     )
 
@@ -124,6 +149,18 @@ def picture() -> str:
         for (source, target), moves in arrows.items()
     ]
     ends = [f"    {status} --> [*]" for status in Status if status in TERMINAL]
+    return "\n".join(["stateDiagram-v2", "    direction LR", *lines, *ends])
+
+
+def batch_picture() -> str:
+    """The state diagram of a batch."""
+    lines = [
+        f"    {source or '[*]'} --> {target}: {move}"
+        for (source, move), targets in BATCH_MOVES.items()
+        for target in BatchStatus
+        if target in targets
+    ]
+    ends = [f"    {status} --> [*]" for status in BatchStatus if status in BATCH_ENDED]
     return "\n".join(["stateDiagram-v2", "    direction LR", *lines, *ends])
 
 

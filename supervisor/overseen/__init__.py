@@ -43,6 +43,7 @@ from overseen.batches.errors import (
     BatchSealed,
     NoCallback,
 )
+from overseen.batches.progress import BatchProgress
 from overseen.context import Context
 from overseen.counters import Figures
 from overseen.errors import (
@@ -122,6 +123,7 @@ __all__ = [
     "BatchNotFound",
     "BatchNotOpened",
     "BatchPolicy",
+    "BatchProgress",
     "BatchRecord",
     "BatchSealed",
     "BatchStatus",

@@ -11,6 +11,7 @@ from overseen.attachments.draft import Draft
 from overseen.batches import requests
 from overseen.batches.aggregating import MemberResult, member_results
 from overseen.batches.errors import BatchNotOpened
+from overseen.batches.progress import BatchProgress, progress_of, watch_progress
 from overseen.durations import Duration, seconds
 from overseen.errors import OverseenError
 from overseen.face_checks import check_after, check_calls, check_job, reason_text
@@ -24,7 +25,6 @@ from overseen_storage.records import Event
 
 if TYPE_CHECKING:
     from overseen.asking import Asking
-    from overseen.batches.progress import BatchProgress
     from overseen.handle import Handle
     from overseen.running import Running
 
@@ -178,15 +178,11 @@ class Batch:
 
     async def progress(self) -> BatchProgress:
         """Return how far it is: one read; the numbers add up to the total."""
-        from overseen.batches.progress import progress_of
-
         return progress_of(await requests.read_snapshot(self._running(), self.id))
 
     async def watch(self, every: Duration = 0.5) -> AsyncGenerator[BatchProgress, None]:
         """Yield how far it is, with rate and time left, until it has ended; the last one shows its
         end. `every` is the time between two of them."""
-        from overseen.batches.progress import progress_of, watch_progress
-
         running = self._running()
         pause = seconds(every, name="every")
 
