@@ -11,6 +11,9 @@ from docs.generating.source import classes_of, doc_of
 
 import overseen
 from overseen import errors as face
+from overseen.attachments import draft_errors as drafts
+from overseen.attachments import errors as files
+from overseen.batches import errors as batches
 from overseen_storage import errors as store
 from overseen_storage.errors import OverseenError
 
@@ -26,23 +29,24 @@ An error of the store never becomes the outcome of a job. What a job died of is 
 text: the `JobError` in `JobFailed.error`, with type, message and traceback.
 """
 
-FACE = "## At the face"
-STORE = "## From the store"
+PARTS: dict[str, ModuleType] = {
+    "At the face": face,
+    "About drafts": drafts,
+    "About the files of jobs": files,
+    "About batches": batches,
+    "From the store": store,
+}
+"""Each part of the page, and the module whose errors it explains."""
 
 
 def render() -> str:
     """The page."""
-    return sections(
-        [
-            INTRODUCTION,
-            FACE,
-            block(tree(face)),
-            *map(_section, errors_of(face)),
-            STORE,
-            block(tree(store)),
-            *map(_section, errors_of(store)),
-        ]
-    )
+    return sections([INTRODUCTION, *(text for part in PARTS for text in _part(part))])
+
+
+def _part(title: str) -> list[str]:
+    module = PARTS[title]
+    return [f"## {title}", block(tree(module)), *map(_section, errors_of(module))]
 
 
 def errors_of(module: ModuleType) -> list[type[OverseenError]]:

@@ -94,10 +94,10 @@ Found at the next start, before any new work. `on_lost=` is said in `@job`:
 BATCHES = """
 ## Batches
 
-A batch has a life of its own, with [a table of its own](../storage/overseen_storage/batch_lifecycle.py).
-What its members mean for it is a condition that is looked at in the transaction of each end of a
-member, by every sweep of the watchdog, and whenever somebody asks for the summary: *sealed, and no
-member is open*.
+A batch has a life of its own, with a table of its own:
+[`BATCH_MOVES`](../storage/overseen_storage/batch_lifecycle.py). What its members mean for it is a
+condition that is looked at in the transaction of each end of a member, by every sweep of the
+watchdog, and whenever somebody asks for the summary: *sealed, and no member is open*.
 """
 
 POLICIES = """

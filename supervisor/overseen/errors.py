@@ -1,6 +1,7 @@
 """Everything that can go wrong at the face of overseen, as one tree.
 
-The root, `OverseenError`, and the errors of the store live in `overseen_storage.errors`.
+The root, `OverseenError`, and the errors of the store live in `overseen_storage.errors`; those
+about drafts and files in `overseen.attachments`, those about batches in `overseen.batches.errors`.
 
 ::
 
@@ -29,9 +30,6 @@ The root, `OverseenError`, and the errors of the store live in `overseen_storage
     ├── RequestRefused          the database refuses what the request would write
     ├── JobNotFound             no job has this id (any more)
     ├── WrongStatus             the job is not in a status in which that can be done
-    ├── DraftError              see overseen.attachments.draft_errors
-    ├── AttachmentError         see overseen.attachments.errors
-    ├── BatchError              see overseen.batches.errors
     └── NoResult                there is no result, and there will be none
         ├── JobFailed           the job failed
         ├── JobCancelled        the job was cancelled

@@ -19,13 +19,12 @@ from docs.generating.pages import pages, stale, text_of, write
 from docs.generating.source import fields, words
 
 from overseen import InvalidOption, Retention, Settings, Supervisor
-from overseen import errors as face_errors
 from overseen.job_options import JobOptions, OnLost, SubmitOverrides
-from overseen_storage import errors as store_errors
+from overseen_storage.batch_lifecycle import BATCH_MOVES, BatchPolicy, BatchStatus
 from overseen_storage.lifecycle import MOVES, Cause, EventType, Held, Reason, Status, event_of
 
 ROOT = Path(__file__).resolve().parents[2]
-ERRORS = [face_errors, store_errors]
+ERRORS = list(errors_page.PARTS.values())
 # Where events are written: by name in these folders, or as the event of a move.
 PRODUCT = [
     *(ROOT / "supervisor").rglob("*.py"),
@@ -68,7 +67,7 @@ def test_the_generator_runs_uninstalled() -> None:
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
 
 
-@pytest.mark.parametrize("enum", [Status, Reason, Cause, Held, OnLost])
+@pytest.mark.parametrize("enum", [Status, Reason, Cause, Held, OnLost, BatchStatus, BatchPolicy])
 def test_every_word_of_the_lifecycle_has_its_paragraph(enum: type[Enum]) -> None:
     """Whoever meets a status, reason, cause or hold finds on the page what it means."""
     page = text_of("docs/lifecycle.md")
@@ -81,7 +80,7 @@ def test_every_word_of_the_lifecycle_has_its_paragraph(enum: type[Enum]) -> None
 
 def test_every_move_is_in_the_picture_and_in_the_table() -> None:
     """The picture and the table have an arrow and a row for each legal move, and no other. (R40)"""
-    page = text_of("docs/lifecycle.md")
+    page, _, batches = text_of("docs/lifecycle.md").partition("## Batches")
     drawn = {
         (source, move, target)
         for source, target, moves in re.findall(r"^    (\S+) --> (\w+): (.+)$", page, re.M)
@@ -93,6 +92,11 @@ def test_every_move_is_in_the_picture_and_in_the_table() -> None:
 
     assert drawn == {(str(source or "[*]"), str(m), str(to)) for (source, m), to in MOVES.items()}
     assert rows == [(str(s or ""), m, to, event_of(m)) for (s, m), to in MOVES.items()]
+    assert set(re.findall(r"^    (\S+) --> (\w+): (.+)$", batches, re.M)) == {
+        (str(source or "[*]"), str(target), str(move))
+        for (source, move), targets in BATCH_MOVES.items()
+        for target in targets
+    }
 
 
 def test_every_event_is_explained() -> None:

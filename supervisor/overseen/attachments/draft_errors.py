@@ -2,12 +2,13 @@
 
 ::
 
-    DraftError
-    ├── NotADraft               it was released, discarded or has expired
-    ├── DraftNotBegun           its block was not entered yet
-    ├── AttachmentExists        it has a file of this name already
-    ├── AttachmentsMissing      files that its job declares are not there
-    └── NeedsAttachments        a job that declares files was submitted without a draft
+    OverseenError
+    └── DraftError
+        ├── NotADraft               it was released, discarded or has expired
+        ├── DraftNotBegun           its block was not entered yet
+        ├── AttachmentExists        it has a file of this name already
+        ├── AttachmentsMissing      files that its job declares are not there
+        └── NeedsAttachments        a job that declares files was submitted without a draft
 """
 
 from __future__ import annotations

@@ -2,15 +2,16 @@
 
 ::
 
-    AttachmentError
-    ├── InvalidAttachmentName   the name cannot be the name of an attachment
-    ├── InvalidSource           what was given cannot be read as bytes
-    ├── AttachmentTooLarge      it has more bytes than are allowed
-    ├── FileNotWritten          the disk refused it; nothing of it is left
-    │   └── NoSpaceForFile      ... because it is full, or the quota is used up
-    ├── FileNotRead             the disk does not give back what is stored: no fault of any job
-    ├── AttachmentDamaged       a stored file is missing, or is not what was stored
-    └── AttachmentNotFound      the job has no attachment of that name (a KeyError)
+    OverseenError
+    └── AttachmentError
+        ├── InvalidAttachmentName   the name cannot be the name of an attachment
+        ├── InvalidSource           what was given cannot be read as bytes
+        ├── AttachmentTooLarge      it has more bytes than are allowed
+        ├── FileNotWritten          the disk refused it; nothing of it is left
+        │   └── NoSpaceForFile      ... because it is full, or the quota is used up
+        ├── FileNotRead             the disk does not give back what is stored: no fault of any job
+        ├── AttachmentDamaged       a stored file is missing, or is not what was stored
+        └── AttachmentNotFound      the job has no attachment of that name (a KeyError)
 """
 
 from __future__ import annotations

@@ -2,11 +2,13 @@
 
 ::
 
-    BatchError
-    ├── BatchNotFound       no batch has this id
-    ├── BatchSealed         it takes no more members
-    ├── BatchEnded          it is finalized: nothing about it can change
-    └── BatchNotOpened      the block of the batch was not entered yet
+    OverseenError
+    └── BatchError
+        ├── BatchNotFound       no batch has this id
+        ├── BatchSealed         it takes no more members
+        ├── BatchEnded          it is finalized: nothing about it can change
+        ├── BatchNotOpened      the block of the batch was not entered yet
+        └── NoCallback          its end did not submit this job
 """
 
 from __future__ import annotations
