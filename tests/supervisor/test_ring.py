@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +17,7 @@ SMALL_RING = 20
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _small() -> object:  # pyright: ignore[reportUnusedFunction] # pytest uses it
+def small() -> Generator[None]:
     """Pages and a ring that a short ledger fills many times."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("overseen.ring.PAGE_EVENTS", SMALL_PAGE)

@@ -133,15 +133,11 @@ def test_numbers_that_go_back_begin_anew() -> None:
     """A clock or a count that goes back, as after a restart, gives no rate rather than a wrong
     one."""
     estimate = RateEstimate()
-    estimate.add(10.0, 100)
-    estimate.add(20.0, 200)
-    assert estimate.per_second == 10
-    estimate.add(5.0, 200)
-    assert estimate.per_second is None
-    estimate.add(6.0, 150)
-    assert estimate.per_second is None
-    estimate.add(8.0, 170)
-    assert estimate.per_second == 10
+    rates: list[float | None] = []
+    for now, ended in [(10.0, 100), (20.0, 200), (5.0, 200), (6.0, 150), (8.0, 170)]:
+        estimate.add(now, ended)
+        rates.append(estimate.per_second)
+    assert rates == [None, 10, None, None, 10]
 
 
 async def watched(

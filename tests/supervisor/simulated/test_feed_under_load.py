@@ -9,7 +9,7 @@ import pytest
 from tests.supervisor.ledger import whole_ledger
 from tests.supervisor.simulated.conftest import Make
 
-from overseen import Event, EventType, Supervisor, job
+from overseen import Event, EventType, Handle, Supervisor, job
 from overseen.pacing import SHARE
 from overseen_actors.virtual import running_virtual_loop
 
@@ -106,6 +106,7 @@ async def work(supervisor: Supervisor, jobs: int) -> float:
     """Submit jobs in groups, and return the virtual seconds until the last one has ended."""
     loop = asyncio.get_running_loop()
     begun = loop.time()
+    handles: list[Handle[None]] = []
     for _ in range(jobs // 20):
         handles = await supervisor.submit_many(quick.call() for _ in range(20))
     for handle in handles:
