@@ -17,6 +17,7 @@ class Knobs(TypedDict, total=False):
     sweep_interval: Duration
     progress_interval: Duration
     drain_timeout: Duration
+    draft_timeout: Duration
     cancel_timeout: Duration
     retention: Retention
     arguments_limit: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 import msgspec
 
@@ -15,6 +15,7 @@ from overseen.attachments.draft_errors import (
     DraftNotBegun,
     NotADraft,
 )
+from overseen.attachments.keeping import Keeping
 from overseen.attachments.names import check_attachment_name
 from overseen.errors import KeyConflict, RequestRefused
 from overseen.face_checks import reason_text
@@ -24,7 +25,7 @@ from overseen.messages import PlaceOrder
 from overseen.requesting import ask, place
 from overseen_storage.errors import OverseenError
 from overseen_storage.lifecycle import Status
-from overseen_storage.orders import Attach, Declined, Discard, KeepDraft, OrderAnswer, Release
+from overseen_storage.orders import Attach, Declined, Discard, OrderAnswer, Release
 
 if TYPE_CHECKING:
     from overseen.asking import Asking
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
 __all__ = ["Attached", "Draft"]
 
 R_co = TypeVar("R_co", covariant=True)
-
-KEEP_SHARE: Final = 4
-"""A draft is kept alive after this share of its time, as long as a file is being written."""
 
 
 class Attached(msgspec.Struct, frozen=True):
@@ -125,8 +123,8 @@ class Draft(Generic[R_co]):
         running = self._asking().running
         job_id = self.id
         await self._check_name_is_free(running, job_id, name)
-        keeping = _Keeping(running, job_id)
-        stored = await running.folder.write(job_id, name, source, on_chunk=keeping.chunk_written)
+        async with Keeping(running, job_id):
+            stored = await running.folder.write(job_id, name, source)
         await self._attach(running, name, stored)
         return Attached(name, stored.size_bytes, stored.digest)
 
@@ -223,22 +221,3 @@ class Draft(Generic[R_co]):
     def __repr__(self) -> str:
         kind = self._call.job.kind if self._call else None
         return f"<Draft {self._handle.id if self._handle else 'not begun'} of {kind}>"
-
-
-class _Keeping:
-    """Keeps a draft from expiring while a long file is written."""
-
-    def __init__(self, running: Running, job_id: int) -> None:
-        self._running = running
-        self._job_id = job_id
-        self._kept_at = running.loop.time()
-
-    async def chunk_written(self, size_bytes: int) -> None:
-        running = self._running
-        now = running.loop.time()
-        if now - self._kept_at < running.settings.draft_timeout / KEEP_SHARE:
-            return
-        self._kept_at = now
-        answer: Any = await place(running, KeepDraft(self._job_id, running.draft_expires_at()))
-        if isinstance(answer, Declined):
-            raise NotADraft(self._job_id, answer.status, answer.reason)
