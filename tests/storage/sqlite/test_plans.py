@@ -33,6 +33,25 @@ def plan(connection: sqlite3.Connection, name: str) -> list[str]:
 WALKS = {
     "claimable": "job_claimable (queue=?)",
     "claimable_ranked": "job_claimable (queue=?)",
+    "claimable_unstopped": "job_claimable (queue=?)",
+    "claimable_ranked_unstopped": "job_claimable (queue=?)",
+    "touched_batches": "job_ended (status=? AND completed_at>?)",
+    "finalize_batch": "job_batch_open (batch_id=?)",
+    "seal_batch": "job_batch (batch_id=?)",
+    "batch_failures": "job_batch_spoiled (batch_id=? AND status=?)",
+    "waiting_members": "job_batch_open (batch_id=?)",
+    "cancel_members": "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)",
+    "mark_callback": "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)",
+    "closed_batches": "SEARCH batch USING INTEGER PRIMARY KEY (rowid=?)",
+    "batches_due": "job_batch_open (batch_id=?)",
+    "batches_stopped": "job_batch_open (batch_id=?)",
+    "batch_has_open": "job_batch_open (batch_id=?)",
+    "batch_counts": "job_batch_open (batch_id=?)",
+    "batch_sums": "job_batch (batch_id=?)",
+    "batch_durations": "job_batch (batch_id=?)",
+    "batch_failure_groups": "job_batch_spoiled (batch_id=? AND status=?)",
+    "batch_began": "ledger_batch (batch_id=?)",
+    "members": "job_batch (batch_id=? AND id>?)",
     "claim": "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)",
     "claimed": "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)",
     "complete": "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)",
@@ -108,7 +127,7 @@ def test_order_comes_from_the_index(schema: sqlite3.Connection, name: str) -> No
     assert [step for step in plan(schema, name) if "TEMP B-TREE" in step] == []
 
 
-@pytest.mark.parametrize("name", ["ready_queues", "deadlines", "count_live"])
+@pytest.mark.parametrize("name", ["ready_queues", "deadlines", "count_live", "batch_counts"])
 def test_a_look_at_the_first_row_uses_a_partial_index(
     schema: sqlite3.Connection, name: str
 ) -> None:
@@ -116,3 +135,21 @@ def test_a_look_at_the_first_row_uses_a_partial_index(
     scans = [step for step in plan(schema, name) if re.match(r"(SCAN|SEARCH) job\b", step)]
     assert scans
     assert all("INDEX job_" in step for step in scans), scans
+
+
+@pytest.mark.parametrize("name", ["batch_marks", "batches_due", "batches_stopped"])
+def test_batches_to_look_after_are_found_without_the_others(
+    schema: sqlite3.Connection, name: str
+) -> None:
+    """What looks for unfinalized batches walks their partial index: old ones cost nothing."""
+    scans = [step for step in plan(schema, name) if re.match(r"(SCAN|SEARCH) batch\b", step)]
+    assert scans
+    assert all("INDEX batch_" in step for step in scans), scans
+
+
+def test_numbers_of_a_batch_come_from_indexes(schema: sqlite3.Connection) -> None:
+    """Members that failed are counted without a look at their rows."""
+    for name in ("batch_failures", "batch_counts"):
+        spoiled = [step for step in plan(schema, name) if "job_batch_spoiled" in step]
+        assert spoiled
+        assert all("COVERING" in step for step in spoiled), spoiled
