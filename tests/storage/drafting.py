@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+from tests.storage.draft_orders import draft_order, retry
 from tests.storage.driving import SECOND, new_job
+from tests.storage.filing import new_draft
 from tests.storage.model import Model, ModelJob
+from tests.storage.model_drafts import play_draft_order
 
 from overseen_storage.answers import Accepted, Missed, Refused
 from overseen_storage.items import (
@@ -29,6 +32,7 @@ from overseen_storage.items import (
     Submission,
 )
 from overseen_storage.lifecycle import LIVE, WAITING, EventType, Held, Reason, Status
+from overseen_storage.orders import Order, OrderAnswer
 from overseen_storage.records import Progress
 
 Item = TypeVar("Item")
@@ -39,10 +43,11 @@ JUMP_US = 2_000 * SECOND
 QUEUES = ("main", "other")
 KNOWN = frozenset({"work"})
 RUNNING = frozenset({Status.RUNNING})
+DRAFT = frozenset({Status.DRAFT})
 
 ORDER = (
     *("jump", "submit", "note", "finish", "put_back", "request_cancel", "mark", "cancel"),
-    *("change", "make_due", "expire", "claim"),
+    *("change", "make_due", "expire", "draft_order", "claim"),
 )
 """The operations inside a group, in the order in which a group applies them."""
 
@@ -68,6 +73,9 @@ class Drafting:
         self.kinds: frozenset[str] | None = None
         self.claim_limit = 0
         self.expired: list[int] = []
+        self.expired_drafts: list[int] = []
+        self.orders: list[Order] = []
+        self.order_answers: list[OrderAnswer] = []
         self.due_remaining = False
         self.answers: list[Accepted | Refused] = []
         self.missed: dict[str, dict[int, Missed]] = {}
@@ -86,6 +94,7 @@ class Drafting:
             "make_due": self.make_due,
             "expire": self.expire,
             "note": self.note,
+            "draft_order": self.draft_order,
             "claim": self.claim,
         }
         for name, pick, variant in sorted(operations, key=lambda one: ORDER.index(one[0])):
@@ -135,21 +144,25 @@ class Drafting:
 
     def new_jobs(self, pick: int, variant: int) -> list[NewJob]:
         queue, key = QUEUES[pick % 2], f"key {pick % 3}"
-        match variant % 10:
+        match variant % 13:
             case 0:
                 due_at = self.later(pick)
                 return [new_job(queue=queue, status=Status.SCHEDULED, due_at=due_at)]
-            case 1:
-                return [new_job(queue=queue, status=Status.DRAFT)]
+            case 1 | 10 | 11 | 12:
+                due = self.later(pick) if variant // 10 % 2 else None
+                return [new_draft(new_job(queue=queue, due_at=due), expires_at=self.at + WAIT_US)]
             case 2 | 3 | 4:
                 policy = list(OnConflict)[variant % 3]
-                return [new_job(queue=queue, key=key, on_conflict=policy)]
+                keyed = new_job(queue=queue, key=key, on_conflict=policy)
+                return [new_draft(keyed, expires_at=self.at + WAIT_US) if pick % 5 == 0 else keyed]
             case 5:
                 return [new_job(arguments=f'{{"n":{pick // 3 % 2}}}', idempotency_key=key)]
             case 6:
                 return [new_job("gone", queue), new_job("gone", queue, priority=pick % 3)]
             case 7:
                 return [new_job(queue=queue, queue_timeout_us=WAIT_US)]
+            case 8:
+                return [retry(self.model, queue, pick, variant)]
             case _:
                 return [new_job(queue=queue, priority=pick % 3 - 1), new_job(queue=queue)]
 
@@ -190,7 +203,7 @@ class Drafting:
         self.add("mark", job_id, item, self.stoppings, self.model.mark)
 
     def cancel(self, pick: int, variant: int) -> None:
-        job_id, _ = self.pick(pick, WAITING)
+        job_id, _ = self.pick(pick, WAITING | DRAFT)
         item = CancelWaiting(job_id, (Reason.REQUESTED, Reason.BATCH_POLICY)[variant % 2])
         self.add("cancel", job_id, item, self.cancels, self.model.cancel)
 
@@ -217,12 +230,22 @@ class Drafting:
     def expire(self, pick: int, variant: int) -> None:
         if self.expire_by is None:
             self.expire_by = Expire(self.at, limit=100)
-            self.expired = [
-                job.id
+            over = [
+                job
                 for job in self.model.jobs.values()
-                if job.status is Status.PENDING and job.patience and job.patience < self.at
+                if job.status in (Status.PENDING, Status.DRAFT)
+                and job.patience
+                and job.patience < self.at
             ]
-            self.model.expire(self.expired)
+            self.expired = [job.id for job in over if job.status is Status.PENDING]
+            self.expired_drafts = [job.id for job in over if job.status is Status.DRAFT]
+            self.model.expire([*self.expired, *self.expired_drafts])
+
+    def draft_order(self, pick: int, variant: int) -> None:
+        job_id, _ = self.pick(pick, DRAFT)
+        order = draft_order(job_id, pick, variant, self.at, self.numbers)
+        self.orders.append(order)
+        self.order_answers.append(play_draft_order(self.model, order, self.at))
 
     def note(self, pick: int, variant: int) -> None:
         job_id, job = self.pick(pick, LIVE)

@@ -11,7 +11,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from tests.storage.checkers import FENCED_MOVES, FENCED_NOTES
+from tests.storage.model_files import ModelFiles
+from tests.storage.told import Told
 
 from overseen_storage.answers import Accepted, Missed, Refused
 from overseen_storage.items import (
@@ -55,16 +56,6 @@ RETURNS = {
     Status.SCHEDULED: Move.SNOOZE,
     Status.PENDING: Move.REQUEUE,
 }
-REASON_LEFT_OPEN = frozenset({EventType.PROMOTED, EventType.CHANGED, EventType.UNHELD})
-"""The contract does not say which reason these carry."""
-
-FENCE_LEFT_OPEN = (
-    frozenset(EventType)
-    - FENCED_MOVES
-    - FENCED_NOTES
-    - {EventType.STARTED, EventType.STOPPING, EventType.LATE_SUCCESS, EventType.LATE_FAILURE}
-)
-"""Events between attempts: the contract does not say whether they name the last one."""
 
 
 @dataclass(slots=True)
@@ -97,34 +88,6 @@ class ModelJob:
     """The stamp after which it may expire; known from the row after each group."""
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What an event must say, without seq and stamp."""
-
-    job_id: int
-    type: EventType
-    status: Status | None
-    fence: int | None
-    reason: Reason | None
-
-    @staticmethod
-    def about(
-        job_id: int,
-        kind: EventType,
-        status: Status | None,
-        fence: int | None,
-        reason: Reason | None,
-    ) -> Told:
-        """What is to be compared of an event, expected or read."""
-        return Told(
-            job_id,
-            kind,
-            status,
-            None if kind in FENCE_LEFT_OPEN else fence,
-            None if kind in REASON_LEFT_OPEN else reason,
-        )
-
-
 @dataclass(slots=True)
 class Model:
     """All jobs, and what the group under way has told so far."""
@@ -134,11 +97,15 @@ class Model:
     made_due: Counter[str] = field(default_factory=Counter[str])
     last_id: int = 0
     turn: int = 0
+    files: ModelFiles = field(default_factory=ModelFiles)
+    reasons: dict[int, Reason | None] = field(default_factory=dict[int, Reason | None])
+    """Of each job's last move."""
 
     def begin(self) -> None:
         """Begin a group."""
         self.told = []
         self.made_due = Counter()
+        self.files.freed = []
 
     def missed(self, job_id: int) -> Missed:
         """What a loser is told."""
@@ -157,6 +124,15 @@ class Model:
         if job.status is not Status.SCHEDULED and job.status is not Status.RETRYING:
             job.due_at = None
         self.told.append(Told.about(job.id, event_of(move), job.status, job.fence, reason))
+        self.reasons[job.id] = Reason.OPERATOR if move is Move.PROMOTE else reason
+
+    def give_up(self, job: ModelJob, reason: Reason) -> None:
+        """CANCEL of a waiting job; a draft loses its files."""
+        if job.status is Status.DRAFT:
+            self.files.freed += self.files.drop([job.id])
+            if reason is Reason.REQUESTED:
+                reason = Reason.DRAFT_DISCARDED
+        self.move(job, Move.CANCEL, reason)
 
     def enter(self, job: ModelJob) -> None:
         """Give a job that became pending a new place in the queue."""
@@ -172,6 +148,9 @@ class Model:
         replaced: list[int] = []
         for index, new in enumerate(submission.jobs):
             known = self.same_request(new) or self.holder(new)
+            if known is None and self.files_gone(new):
+                assert index == 0, "the model undoes nothing: refusable jobs come first"
+                return Refused(index, "files_gone", "")
             if known is None:
                 ids.append(self.create(new).id)
                 created.append(True)
@@ -181,7 +160,7 @@ class Model:
                 assert index == 0, "the model undoes nothing: refusable jobs come first"
                 return refusal
             if new.on_conflict is OnConflict.REPLACE and known.idempotency_key is None:
-                self.move(known, Move.CANCEL, Reason.REPLACED)
+                self.give_up(known, Reason.REPLACED)
                 replaced.append(known.id)
                 ids.append(self.create(new).id)
             else:
@@ -215,6 +194,11 @@ class Model:
             why = "key_running"
         return Refused(index, why, "", known.id, known.status) if why else None
 
+    def files_gone(self, new: NewJob) -> bool:
+        """Whether it is a retry of a job, or of files, that are not there."""
+        retried = new.retried_from
+        return retried is not None and (retried not in self.jobs or self.files.are_gone(retried))
+
     def create(self, new: NewJob) -> ModelJob:
         """Create one job."""
         self.last_id += 1
@@ -231,6 +215,8 @@ class Model:
             wait_us=new.queue_timeout_us,
         )
         self.jobs[job.id] = job
+        if new.retried_from is not None:
+            self.files.share(new.retried_from, job.id)
         self.told.append(
             Told.about(job.id, event_of(BEGINNINGS[job.status]), job.status, None, None)
         )
@@ -293,7 +279,7 @@ class Model:
         job = self.jobs.get(cancel.job_id)
         if job is None or job.status not in WAITING | {Status.DRAFT}:
             return False
-        self.move(job, Move.CANCEL, cancel.reason)
+        self.give_up(job, cancel.reason)
         return True
 
     def change(self, change: ChangeWaiting) -> bool:
@@ -345,16 +331,23 @@ class Model:
 
     def make_due(self, now: int, limit: int) -> bool:
         """Make due whose time has come; whether more is left."""
-        due = [job for job in self.jobs.values() if job.due_at is not None and job.due_at <= now]
+        due = [
+            job
+            for job in self.jobs.values()
+            if job.status is not Status.DRAFT and job.due_at is not None and job.due_at <= now
+        ]
         due.sort(key=lambda job: (job.due_at, job.id))
         for job in due[:limit]:
             self.become_due(job, Move.MAKE_DUE)
         return len(due) > limit
 
     def expire(self, ids: Iterable[int]) -> None:
-        """FAIL these pending jobs."""
-        for job_id in ids:
-            self.move(self.jobs[job_id], Move.FAIL, Reason.EXPIRED)
+        """FAIL these pending jobs, CANCEL those that are drafts."""
+        for job in [self.jobs[job_id] for job_id in ids]:
+            if job.status is Status.DRAFT:
+                self.give_up(job, Reason.DRAFT_EXPIRED)
+            else:
+                self.move(job, Move.FAIL, Reason.EXPIRED)
 
     def hold(self, ids: Iterable[int], kinds: frozenset[str]) -> None:
         """Park jobs that came up for claiming and whose kind is unknown."""

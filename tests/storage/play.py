@@ -8,7 +8,8 @@ from itertools import count
 from tests.storage.checkers import check_everything, check_prefix, check_successor
 from tests.storage.drafting import JUMP_US, QUEUES, Drafting, Operation
 from tests.storage.driving import Place, Writer
-from tests.storage.model import Model, Told
+from tests.storage.model import Model
+from tests.storage.told import Told
 
 from overseen_storage.answers import Accepted, Committed, Refused
 from overseen_storage.groups import PruneRequest
@@ -61,6 +62,7 @@ class Play:
         if len(ledger) >= len(self.ledger) and not self.pruned:
             check_prefix(self.ledger, ledger)
         self.compare_rows(rows)
+        await self.compare_files()
         self.rows, self.ledger = rows, ledger
 
     def compare_rows(self, rows: dict[int, JobRecord]) -> None:
@@ -70,7 +72,17 @@ class Play:
             row = rows[job.id]
             told = {name: getattr(job, name) for name in COMPARED}
             assert {name: getattr(row, name) for name in COMPARED} == told, row
-            job.patience = row.expires_at if row.status is Status.PENDING else None
+            waits = row.status in (Status.PENDING, Status.DRAFT)
+            job.patience = row.expires_at if waits else None
+            assert row.attachments == self.model.files.given.get(job.id, 0), row
+
+    async def compare_files(self) -> None:
+        """Every job has the files that the model has, and nobody has others."""
+        store, files = self.writer.store, self.model.files
+        assert await store.stored_files() == files.stored()
+        for job_id in files.given:
+            kept = {one.name: one.stored_name for one in await store.attachments(job_id)}
+            assert kept == files.names(job_id), job_id
 
     # Between groups
 
@@ -106,6 +118,7 @@ class Play:
         for job_id in ended:
             del self.model.jobs[job_id]
         assert (pruned.jobs, pruned.remaining) == (len(ended), False)
+        assert sorted(pruned.freed_files) == self.model.files.drop(ended)
         self.pruned += pruned.events
 
     async def release(self) -> None:
@@ -145,6 +158,7 @@ class Play:
             make_due=draft.make_due_by,
             expire=draft.expire_by,
             notes=draft.notes,
+            orders=draft.orders,
             claims=draft.claims,
             claim_limit=draft.claim_limit,
             kinds=draft.kinds,
@@ -203,6 +217,9 @@ class Play:
         assert done.refused == {}
         assert done.made_due == dict(self.model.made_due)
         assert sorted(done.expired) == sorted(draft.expired)
+        assert sorted(done.expired_drafts) == sorted(draft.expired_drafts)
+        assert sorted(done.freed_files) == sorted(self.model.files.freed)
+        assert done.orders == draft.order_answers
         assert done.due_remaining >= draft.due_remaining
         assert [plain(one) for one in done.submissions] == [plain(one) for one in draft.answers]
 

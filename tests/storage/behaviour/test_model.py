@@ -11,7 +11,10 @@ from tests.storage.drafting import ORDER, Operation
 from tests.storage.driving import Place
 from tests.storage.play import BETWEEN, Play
 
-OFTEN = ("submit", "submit", "submit", "claim", "claim", "finish", "put_back", "request_cancel")
+OFTEN = (
+    *("submit", "submit", "submit", "claim", "claim", "finish", "put_back", "request_cancel"),
+    *("draft_order", "draft_order", "draft_order"),
+)
 
 operations = st.tuples(
     st.sampled_from([*ORDER, *OFTEN]), st.integers(0, 1_000), st.integers(0, 1_000)
@@ -24,7 +27,7 @@ histories = st.lists(
 
 @pytest.mark.timeout(600)  # some seconds when it passes; making a failure small takes minutes
 @settings(
-    max_examples=40,
+    max_examples=60,
     deadline=None,
     derandomize=True,  # the same histories in every run; the simulation looks for new ones
     database=None,
