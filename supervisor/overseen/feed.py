@@ -55,6 +55,8 @@ class Feed:
         self._closed = False
         self._reading = 0
         """Cursors that are inside `next_page`: their readers want more. The others are busy."""
+        self._given = 0
+        """Pages, to anybody."""
         self._nobody_reads = asyncio.Event()
 
     def start(self, height: int) -> None:
@@ -80,11 +82,21 @@ class Feed:
         self._pacer.lift()
         self._tail_wanted.set()
 
-    async def drained(self) -> None:
-        """After `close`: return once every reader that keeps up has got all there is."""
+    async def drained(self, patience_seconds: float | None = None) -> None:
+        """After `close`: return once every reader that wants more has got all there is.
+
+        However many lag, and however far, they are waited for as long as they get on; when nobody
+        was given a page for `patience_seconds`, they are not.
+        """
         while self._reading:
             self._nobody_reads.clear()
-            await self._nobody_reads.wait()
+            given = self._given
+            try:
+                async with asyncio.timeout(patience_seconds):
+                    await self._nobody_reads.wait()
+            except TimeoutError:
+                if self._given == given:
+                    return
 
     # The tail: the only one who reads what is new.
 
@@ -129,7 +141,9 @@ class Feed:
         """
         self._reading += 1
         try:
-            return await self._next(cursor, which)
+            page = await self._next(cursor, which)
+            self._given += 1
+            return page
         except StoreClosed:
             raise FeedClosed from None
         finally:

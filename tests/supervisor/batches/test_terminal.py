@@ -74,7 +74,7 @@ def test_a_line_tells_everything_where_there_is_room() -> None:
         "#######..... 61 % 612/1,000 ok 600 failed 12 running 8 | 1,203/s | 1 s left"
     )
     assert line(HALF_WAY, 30) == "###.. 61 % 612/1,000 failed 12"
-    assert line(HALF_WAY, 25) == "####.... 61 % 612/1,000"
+    assert line(HALF_WAY, 25) == "######.... 61 % 612/1,000"
     assert line(HALF_WAY, 4) == "61 %"
     assert line(AT_THE_END, 100).endswith(
         " 1,000/1,000 ok 988 failed 12 running 0 | completed with errors | nightly"
