@@ -58,6 +58,15 @@ def test_crawl_no_completed_job_is_ever_marked_otherwise(tmp_path: Path) -> None
     assert "0 ended jobs were changed, 0 rows differ from the ledger" in said
 
 
+def test_progress_page_tells_whoever_joins_everything_to_the_end(tmp_path: Path) -> None:
+    """The incident "Progress page": at once, after the end, and from where a connection broke."""
+    lines = run("progress_page.py", tmp_path).splitlines()
+
+    assert [line.partition(",")[0] for line in lines[:2]] == ["after event 0: snapshot"] * 2
+    assert len(lines) == 3
+    assert all('"status": "completed", "total": 50, "completed": 50' in line for line in lines)
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_each_example_says_how_to_run_it(example: Path) -> None:
     """Its first lines hold the command, and a test here runs it."""
