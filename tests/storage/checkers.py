@@ -7,6 +7,7 @@ same checkers serve the behavioural suite, the model test and the simulation.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -71,6 +72,10 @@ class Folded:
     attempt_started_at: int | None = None
     completed_at: int | None = None
     warnings: int = 0
+    attached: list[str] = field(default_factory=list[str])
+    """What the ledger tells of each file."""
+    ready: str | None = None
+    """What the ledger tells of its release, if it was a draft."""
     ends: int = 0
     history: list[Event] = field(default_factory=list[Event])
 
@@ -89,6 +94,7 @@ def check_everything(
     check_ends(rows, folded)
     check_times(rows, folded)
     check_attempts(rows, folded)
+    check_attached(rows, folded)
     check_keys(rows.values())
 
 
@@ -131,6 +137,8 @@ def fold_move(job: Folded, event: Event, status: Status) -> None:
         job.stop_reason = None
     elif event.type in FENCED_MOVES:
         ensure("I9 only the current attempt moves", event.fence == job.fence, job.fence, event)
+    if event.type is EventType.READY:
+        job.ready = event.data or ""
     if job.status is None:
         job.created_at = event.at
     if status is Status.PENDING:
@@ -163,6 +171,9 @@ def fold_annotation(job: Folded, event: Event) -> None:
         ensure("one stop reason an attempt", job.stop_reason is None, job.stop_reason, event)
         ensure("I9 only the current attempt stops", event.fence == job.fence, job.fence, event)
         job.stop_reason = event.reason
+    elif event.type is EventType.ATTACHED:
+        ensure("only a draft is given files", job.status is Status.DRAFT, job.status, event)
+        job.attached.append(event.data or "")
     elif event.type in (EventType.HELD, EventType.UNHELD):
         job.held = event.type is EventType.HELD
 
@@ -225,6 +236,22 @@ def check_attempts(rows: Rows, folded: Mapping[int, Folded]) -> None:
         ensure("I6 each new attempt has a reason", row.fence <= 1 + paid, paid, row)
         counters = (row.failures, row.losses, row.interruptions, row.snoozes, row.warnings)
         ensure("I6 counters are not negative", min(counters) >= 0, row)
+
+
+def check_attached(rows: Rows, folded: Mapping[int, Folded]) -> None:
+    """A row counts the files that its events tell of, and more only if it is a retry, which shares
+    files; the release lists them all."""
+    for row in rows.values():
+        job = folded[row.id]
+        shared = row.attachments - len(job.attached)
+        retry = row.retried_from is not None
+        ensure("files are those of the events", shared == 0 or (shared > 0 and retry), job, row)
+        if job.ready is None:
+            continue
+        listed: list[object] = json.loads(job.ready)["attachments"]
+        ensure("a release lists every file", len(listed) == row.attachments, job, row)
+        told = [json.loads(file) for file in job.attached]
+        ensure("a release lists the files attached", all(one in listed for one in told), job, row)
 
 
 def check_keys(rows: Iterable[JobRecord]) -> None:

@@ -8,6 +8,7 @@ from itertools import count
 from tests.storage.checkers import check_everything, check_prefix, check_successor
 from tests.storage.drafting import JUMP_US, QUEUES, Drafting, Operation
 from tests.storage.driving import Place, Writer
+from tests.storage.file_checkers import check_files
 from tests.storage.model import Model
 from tests.storage.told import Told
 
@@ -62,6 +63,7 @@ class Play:
         if len(ledger) >= len(self.ledger) and not self.pruned:
             check_prefix(self.ledger, ledger)
         self.compare_rows(rows)
+        await check_files(self.writer.store, rows, ledger)
         await self.compare_files()
         self.rows, self.ledger = rows, ledger
 
