@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from overseen.attachments.draft_errors import NeedsAttachments
 from overseen.batches.errors import NoCallback
 from overseen.codec import decode_value
 from overseen.durations import Duration, seconds
@@ -97,13 +98,23 @@ class Asking:
         record = await self.job(job_id)
         if not record.ended:
             raise WrongStatus(job_id, record.status, "only a job that has ended can be retried")
-        self.running.registry.get(record.kind)
+        await self._check_declared_files(record)
         job = again(record)
         note = Note(EventType.RETRIED, job_id, batch_id=record.batch_id, cause=Cause.OPERATOR)
         handles: list[Handle[Any]] = await self._submit(
             Prepared([job], size_bytes(job.arguments)), Cause.OPERATOR, [note]
         )
         return handles[0]
+
+    async def _check_declared_files(self, record: JobRecord) -> None:
+        """A draft may have been given up before it had them; its repetition could only fail."""
+        declared = self.running.registry.get(record.kind).definition.attachments
+        if not declared:
+            return
+        names = {one.name for one in await self.running.store.attachments(record.id)}
+        missing = [name for name in declared if name not in names]
+        if missing:
+            raise NeedsAttachments(record.kind, missing)
 
     async def _submit(
         self, prepared: Prepared, cause: Cause, notes: list[Note]

@@ -288,8 +288,9 @@ class Supervisor(Operating):
     async def retry(self, job_id: int) -> Handle[Any]:
         """Make a new job that repeats an ended one, with fresh budgets and its last checkpoint.
 
-        The ended job stays as it is; the new one points to it (`retried_from`). Raises
-        `WrongStatus` if it has not ended, `JobNotFound`.
+        The ended job stays as it is; the new one points to it (`retried_from`) and has the same
+        files. Raises `WrongStatus` if it has not ended, `NeedsAttachments` if files that it
+        declares are not there any more, `JobNotFound`.
         """
         return await self._asking().retry(check_id(job_id))
 
