@@ -236,10 +236,13 @@ class Planner:
 
     def _plan_stop_members(self, plan: Plan, message: StopMembers) -> bool:
         """Tell the members that run, cancel some of those that wait."""
+        batch_id = message.batch_id
+        if any(type(one) is CancelMembers and one.batch_id == batch_id for one in plan.orders):
+            return True  # the first does it, and comes again if need be: so goes do not grow
         all_told = True
         for attempt in self._live:
             claimed = attempt.claimed
-            if claimed.batch_id != message.batch_id or attempt.cancelling:
+            if claimed.batch_id != batch_id or attempt.cancelling:
                 continue
             if claimed.id in plan.moved:
                 all_told = False
@@ -249,7 +252,7 @@ class Planner:
             )
             plan.cancelling.append((attempt, message))
             plan.moved.add(claimed.id)
-        plan.orders.append(CancelMembers(message.batch_id, MEMBERS_MAX))
+        plan.orders.append(CancelMembers(batch_id, MEMBERS_MAX))
         plan.placed.append(message)
         return all_told
 

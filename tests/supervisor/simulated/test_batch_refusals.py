@@ -169,6 +169,7 @@ async def test_the_id_of_a_batch_is_a_number(make: Make, bad: Any) -> None:
 async def test_what_cannot_be_said_about_a_batch(make: Make, wrong: dict[str, Any]) -> None:
     """A wrong option is refused where it is said, before anything is stored."""
     async with make(double) as supervisor:
+        options: dict[str, Any] = {"name": "fine", **wrong}
         with pytest.raises(InvalidOption):
-            supervisor.batch(**{"name": "fine", **wrong})
+            supervisor.batch(**options)
         assert await supervisor.batches() == []
