@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import AsyncIterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +117,27 @@ async def test_a_cancelled_read_closes_the_file(attachment: Attachment) -> None:
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
+
+
+async def test_a_cancellation_while_the_file_is_opened_closes_it(tmp_path: Path) -> None:
+    """A file that a thread was just opening for a cancelled body is closed (a warning if not)."""
+    with ThreadPoolExecutor(1) as threads:
+        disk: Future[None] = Future()
+        threads.submit(disk.result)
+        attachment = make(tmp_path, "input", BlockingWork(lambda: threads))
+
+        async def body() -> None:
+            async with attachment.open():
+                pass
+
+        running = asyncio.create_task(body())
+        await asyncio.sleep(0)
+        running.cancel()
+        await asyncio.sleep(0)
+        disk.set_result(None)
+
+        with pytest.raises(asyncio.CancelledError):
+            await running
 
 
 async def test_an_attachment_does_not_change(attachment: Attachment) -> None:

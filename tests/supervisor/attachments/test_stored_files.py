@@ -156,6 +156,9 @@ async def test_removing_without_a_folder_is_fine(folder: Folder, tmp_path: Path)
     assert await folder.remove(["7.1.1"]) == []
     assert await folder.orphans(()) == []
     assert not (tmp_path / "jobs.db.files").exists()
+    (tmp_path / "jobs.db.files").touch()
+    assert await folder.remove(["7.1.1"]) == []
+    assert await folder.orphans(()) == []
 
 
 async def test_orphans_are_the_files_that_nobody_uses(

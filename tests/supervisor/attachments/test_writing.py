@@ -122,12 +122,17 @@ async def test_a_pipe_is_read_to_its_end(folder: Folder) -> None:
 
 
 async def test_values_of_several_bytes_are_kept_as_bytes(folder: Folder) -> None:
-    """A buffer of numbers is what it is in memory, not its numbers cut to bytes."""
-    numbers = array.array("i", [1, -1, 1 << 20])
+    """A buffer of numbers is what it is in memory, and counted in bytes, not in numbers."""
+    numbers = array.array("i", range(-1, (2 << 18) - 1))
+    sizes: list[int] = []
 
-    stored = await folder.write(7, "input", memoryview(numbers))
+    async def note(size: int) -> None:
+        sizes.append(size)
+
+    stored = await folder.write(7, "input", memoryview(numbers), on_chunk=note)
 
     assert stored == described(numbers.tobytes(), "7.1.1")
+    assert sizes == [1 << 20, 2 << 20]
 
 
 async def test_nothing_is_a_file_too(folder: Folder) -> None:
