@@ -8,7 +8,7 @@ import json
 import msgspec
 import pytest
 from tests.storage.checkers import check_everything
-from tests.storage.driving import SECOND, Writer, finish, new_job, refused
+from tests.storage.driving import SECOND, Writer, accepted, finish, new_job, refused
 from tests.storage.filing import (
     HOUR,
     attach,
@@ -182,6 +182,10 @@ async def test_a_released_job_keeps_its_files_to_the_end_and_beyond(writer: Writ
     assert (done.expired, done.freed_files) == ([expired], [])
     cancelled = await released(writer, "a")
     assert (await writer.commit(cancels=[CancelWaiting(cancelled)])).freed_files == []
+    keyed = new_job(queue="other", key="k", on_conflict=OnConflict.REPLACE)
+    replaced = await released(writer, "r", job=keyed)
+    done = await writer.commit(submissions=[Submission([keyed])])
+    assert (accepted(done), done.freed_files) == ([replaced + 1], [])
     later = await draft(writer, "b", job=new_job(due_at=writer.next + HOUR))
     await order(writer, release(later))
     done = await writer.commit(cancels=[CancelWaiting(later)])
@@ -190,11 +194,12 @@ async def test_a_released_job_keeps_its_files_to_the_end_and_beyond(writer: Writ
     await released(writer, "d")
     (claimed,) = await writer.claim()
     await writer.commit(finishes=[finish(claimed)])
-    names = {f"{expired}-x", f"{cancelled}-a", f"{later}-b", f"{failed}-c", f"{claimed.id}-d"}
+    by_job = {expired: "x", cancelled: "a", replaced: "r", later: "b", failed: "c", claimed.id: "d"}
+    names = {f"{job_id}-{name}" for job_id, name in by_job.items()}
     assert await writer.store.stored_files() == names
-    assert {row.attachments for row in (await writer.rows()).values()} == {1}
+    assert {(await writer.row(job_id)).attachments for job_id in by_job} == {1}
     pruned = await writer.store.prune(everything(writer))
-    assert (pruned.jobs, set(pruned.freed_files)) == (5, names)
+    assert (pruned.jobs, set(pruned.freed_files)) == (6, names)
     assert await writer.store.stored_files() == set()
 
 
