@@ -89,8 +89,8 @@ class StopBatch(msgspec.Struct, frozen=True):
 
 class CancelMembers(msgspec.Struct, frozen=True):
     """CANCEL of at most `limit` waiting members of a stopped batch, drafts among them; the reason
-    is the batch's (a draft's is `draft_discarded`), the cause is `batch`. Answer: which, and whether
-    more wait."""
+    is the batch's (a draft's is `draft_discarded`), the cause is `batch`. Answer: which, and
+    whether more wait."""
 
     batch_id: int
     limit: int
