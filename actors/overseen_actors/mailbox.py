@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
 from overseen_actors.errors import InvalidBound, MailboxClosed, MailboxInUse
@@ -94,11 +94,12 @@ class Mailbox(Generic[M]):
         if self._reader is not None and self._messages:
             self._wake_reader()
 
-    async def put(self, message: M) -> None:
+    async def put(self, message: M, *, not_taken: Callable[[], object] | None = None) -> None:
         """Take `message`, waiting while the mailbox is full. Raises MailboxClosed.
 
         Who waits longest goes first. Cancelling the wait withdraws the message; if it was let in
-        and drained in the same moment it is the reader's already, and may be acted on.
+        and drained in the same moment it is the reader's already, and may be acted on. `not_taken`
+        is called when the wait was cancelled and the reader does not get the message.
         """
         if self._closed:
             raise MailboxClosed(self._name)
@@ -111,8 +112,9 @@ class Mailbox(Generic[M]):
             accepted = await let_in
         except asyncio.CancelledError:
             self._putters.pop(let_in, None)
-            if let_in.done() and not let_in.cancelled() and let_in.result():
-                self.withdraw(message)
+            was_let_in = let_in.done() and not let_in.cancelled() and let_in.result()
+            if (not was_let_in or self.withdraw(message)) and not_taken is not None:
+                not_taken()
             raise
         if not accepted:
             raise MailboxClosed(self._name)

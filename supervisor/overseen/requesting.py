@@ -20,11 +20,13 @@ T = TypeVar("T")
 
 async def ask(running: Running, message: Request, reply: asyncio.Future[T]) -> T:
     """Send a request and wait for its answer. Cancelling the wait withdraws the request if it was
-    not taken up yet; else it may be carried out. Waits while the mailbox is full."""
+    not taken up yet; else it may be carried out. Waits while the mailbox is full. The message's own
+    `reply` is cancelled when it will not be carried out for certain."""
     mailbox = running.mailbox
     try:
-        await mailbox.put(message)
+        await mailbox.put(message, not_taken=message.reply.cancel)
     except MailboxClosed:
+        message.reply.cancel()
         raise running.failure or SupervisorStopped() from None
     try:
         return await reply

@@ -95,6 +95,23 @@ async def test_cancelling_in_the_moment_of_being_let_in_still_withdraws() -> Non
     assert mailbox.drain() == []
 
 
+@pytest.mark.parametrize("drains", [0, 1, 2])
+async def test_who_gives_up_learns_whether_his_message_was_taken(drains: int) -> None:
+    """`not_taken` is called for a message that still waits, or is let in and taken back; not for
+    one that the reader has already."""
+    mailbox: Mailbox[str] = Mailbox(limit=1)
+    mailbox.post("first")
+    said: list[str] = []
+    put = asyncio.create_task(mailbox.put("second", not_taken=lambda: said.append("not taken")))
+    await turns()
+    taken = [message for _ in range(drains) for message in mailbox.drain()]
+    put.cancel()
+    await turns()
+    assert put.cancelled()
+    assert said == ([] if "second" in taken else ["not taken"])
+    assert ("second" in taken) is (drains == 2)
+
+
 async def test_cancelled_and_let_in_within_one_turn_is_skipped() -> None:
     """A drain does not let in the message of a task that is cancelled and has not run since."""
     mailbox: Mailbox[str] = Mailbox(limit=1)

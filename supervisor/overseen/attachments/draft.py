@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
 
+import anyio
 import msgspec
 
 from overseen.attachments.draft_errors import (
@@ -37,6 +38,9 @@ __all__ = ["Attached", "Draft"]
 
 R_co = TypeVar("R_co", covariant=True)
 
+DISCARD_SECONDS: Final = 5.0
+"""How long a block that is left by an exception waits for its draft to be discarded."""
+
 
 class Attached(msgspec.Struct, frozen=True):
     """A file that belongs to a draft now."""
@@ -62,7 +66,7 @@ class Draft(Generic[R_co]):
     job becomes pending (or scheduled) and the event ``ready`` lists its files. An exception that
     leaves the block discards it, and its files with it. One that is abandoned, because its process
     died, expires (``Supervisor(draft_timeout=...)``). `begin`, `release` and `discard` do the same
-    by hand.
+    by hand, also inside the block, whose end then changes nothing.
     """
 
     def __init__(
@@ -77,6 +81,8 @@ class Draft(Generic[R_co]):
         self._call = call
         self._batch_id = batch_id
         self._handle = handle
+        self._settled = False
+        """It was released or discarded through this object."""
 
     @property
     def handle(self) -> Handle[R_co]:
@@ -169,6 +175,7 @@ class Draft(Generic[R_co]):
             if answer.why == "missing":
                 raise AttachmentsMissing(self.id, answer.missing)
             raise self._refusal(answer, f"the release of draft {self.id}")
+        self._settled = True
         return self.handle
 
     async def _required(self, running: Running) -> tuple[str, ...]:
@@ -187,6 +194,7 @@ class Draft(Generic[R_co]):
         answer: OrderAnswer = await place(self._asking().running, order)
         if isinstance(answer, Declined) and answer.status is not Status.CANCELLED:
             raise self._refusal(answer, f"the discarding of draft {self.id}")
+        self._settled = True
 
     def _refusal(self, declined: Declined, what: str) -> Exception:
         if declined.why in ("no_job", "not_draft"):
@@ -202,19 +210,25 @@ class Draft(Generic[R_co]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if error is None:
-            try:
-                await self.release()
-            except AttachmentsMissing as missing:
-                await self._discard_after(missing)
-                raise
+        if self._settled:
+            return  # by hand, inside the block
+        if error is not None:
+            await self._discard_after(error)
             return
-        await self._discard_after(error)
+        try:
+            await self.release()
+        except (AttachmentsMissing, asyncio.CancelledError) as failure:
+            await self._discard_after(failure)
+            raise
 
     async def _discard_after(self, error: BaseException) -> None:
-        """The block's own error is what its author must see."""
+        """The block's own error is what its author must see. Shielded for a while, because a
+        cancelled scope of anyio (a request that was given up) would cancel this too."""
         try:
-            await self.discard(f"its block was left by {type(error).__name__}")
+            with anyio.move_on_after(DISCARD_SECONDS, shield=True):
+                await self.discard(f"its block was left by {type(error).__name__}")
+        except NotADraft:
+            return  # a release that was cancelled came through; or somebody else decided
         except OverseenError as failure:
             error.add_note(f"draft {self.id} could not be discarded and will expire: {failure}")
 

@@ -130,6 +130,16 @@ async def test_begin_release_and_discard_by_hand(make: Make, database: Path) -> 
     assert len(files_beside(database)) == 1
 
 
+@pytest.mark.parametrize("how", ["release", "discard"])
+async def test_inside_the_block_it_may_be_settled_by_hand(make: Make, how: str) -> None:
+    """A block whose draft was released or discarded by hand ends as if there were no block."""
+    async with make(names) as supervisor:
+        async with supervisor.draft(names) as draft:
+            await (draft.release() if how == "release" else draft.discard())
+        answer = (await draft.handle.wait()).answer
+        assert answer == ("completed" if how == "release" else "cancelled")
+
+
 async def test_a_draft_has_no_handle_before_it_is_begun(make: Make) -> None:
     """A draft whose block was not entered says so, and nothing is stored."""
     async with make(measure) as supervisor:

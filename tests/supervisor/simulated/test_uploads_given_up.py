@@ -1,0 +1,231 @@
+"""Uploads whose author goes away: at any moment, nothing is left but what a row names."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Coroutine
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import anyio
+import pytest
+from tests.supervisor.simulated.conftest import Make
+from tests.supervisor.uploading import MIB, files_beside, rows_of_files, stream
+
+from overseen import (
+    Context,
+    Draft,
+    DraftNotBegun,
+    NotADraft,
+    Status,
+    Supervisor,
+    SupervisorStopped,
+    job,
+)
+
+PIECES = [b"x" * MIB, b"y" * 10]
+
+
+@job(attachments=["input"])
+async def measure(ctx: Context) -> int:
+    """Counts the bytes of its file."""
+    return ctx.attachments["input"].size_bytes
+
+
+@job(queue="other")
+async def idle() -> None:
+    """Keeps the store busy."""
+
+
+async def fill(draft: Draft[int]) -> None:
+    """A whole upload."""
+    async with draft:
+        await draft.attach("input", stream(PIECES))
+
+
+async def turns_or_time(some: float) -> None:
+    """Let everybody else take that many turns (a whole number), or wait for so many seconds."""
+    if isinstance(some, int):
+        for _ in range(some):
+            await asyncio.sleep(0)
+    else:
+        await asyncio.sleep(some)
+
+
+async def cancelled_after(coroutine: Coroutine[Any, Any, Any], some: float) -> bool:
+    """Cancel it after that many turns; whether that was before its end."""
+    task = asyncio.create_task(coroutine)
+    await turns_or_time(some)
+    task.cancel()
+    await asyncio.wait([task])
+    return task.cancelled()
+
+
+async def in_a_scope(coroutine: Coroutine[Any, Any, Any], some: float) -> bool:
+    """As a request in Starlette is given up: its scope cancels again in every turn."""
+    with anyio.CancelScope() as scope:
+
+        async def wait() -> None:
+            await turns_or_time(some)
+            scope.cancel()
+
+        async with asyncio.TaskGroup() as group:
+            waiting = group.create_task(wait())
+            await coroutine
+            waiting.cancel()
+    return scope.cancelled_caught
+
+
+GIVEN_UP = {"task": cancelled_after, "scope": in_a_scope}
+
+
+@pytest.mark.parametrize("how", GIVEN_UP)
+async def test_a_block_cancelled_at_any_moment_leaves_no_draft(
+    make: Make, database: Path, how: str
+) -> None:
+    """Cancelled in each turn of the loop between its beginning and its end: the draft is discarded,
+    or was released and runs; its files go, or are those of its row; none waits for its expiry,
+    unless it was cancelled before its author had its id."""
+    async with make(measure) as supervisor:
+        count, cancelled = 0, True
+        discarded = 0
+        while cancelled:
+            cancelled = await GIVEN_UP[how](fill(supervisor.draft(measure)), count)
+            await asyncio.sleep(1)
+            for record in await supervisor.jobs(limit=1):
+                assert record.status in (Status.CANCELLED, Status.COMPLETED, Status.DRAFT)
+                discarded += record.status is Status.CANCELLED
+                if record.status is Status.DRAFT:
+                    assert not discarded, f"it was left alone in turn {count}"
+            assert files_beside(database) == sorted(row[2] for row in rows_of_files(database))
+            count += 1
+        assert discarded > 5
+        await asyncio.sleep(3_601)
+        statuses = {record.status for record in await supervisor.jobs(limit=1_000)}
+        assert statuses == {Status.CANCELLED, Status.COMPLETED}
+
+
+async def commit_all_the_time(supervisor: Supervisor) -> None:
+    """Keep the supervisor busy, so that requests wait for the group under way."""
+    while True:
+        await supervisor.submit(idle)
+
+
+@pytest.mark.parametrize("how", GIVEN_UP)
+async def test_the_same_while_the_store_is_busy(make_slow: Make, database: Path, how: str) -> None:
+    """Requests that wait for the commit under way are withdrawn when their author is cancelled; no
+    draft is forgotten because of that."""
+    draw = Random(5).uniform
+    async with make_slow(measure, idle) as supervisor:
+        busy = asyncio.create_task(commit_all_the_time(supervisor))
+        for _ in range(40):
+            draft = supervisor.draft(measure)
+            await GIVEN_UP[how](fill(draft), draw(0, 0.04))
+            await asyncio.sleep(0.05)
+            with contextlib.suppress(DraftNotBegun):
+                assert await draft.handle.status() in (Status.CANCELLED, Status.COMPLETED)
+        busy.cancel()
+        await asyncio.wait([busy])
+        ends = [one.status for one in await supervisor.jobs(job=measure, limit=1_000)]
+        assert {ends.count(Status.CANCELLED) > 5, ends.count(Status.COMPLETED) > 5} == {True}
+        await asyncio.sleep(1)
+        assert files_beside(database) == sorted(row[2] for row in rows_of_files(database))
+
+
+@pytest.mark.parametrize("how", GIVEN_UP)
+async def test_an_attach_cancelled_at_any_moment_is_whole_or_not_at_all(
+    make: Make, database: Path, how: str
+) -> None:
+    """Cancelled in each turn: the draft has the file, whole, or it has none; and takes others."""
+    async with make(measure) as supervisor:
+        draft = await supervisor.draft(measure).begin()
+        count, cancelled = 0, True
+        while cancelled:
+            attaching = draft.attach(f"file {count}", stream(PIECES))
+            cancelled = await GIVEN_UP[how](attaching, count)
+            await asyncio.sleep(1)
+            assert files_beside(database) == sorted(row[2] for row in rows_of_files(database))
+            count += 1
+        assert count > 5
+        assert (f"file {count - 1}") in {name for _, name, _ in rows_of_files(database)}
+        await draft.attach("input", b"123")
+        assert await (await draft.release()).result() == 3
+
+
+async def test_a_request_that_never_got_in_leaves_no_file(make: Make, database: Path) -> None:
+    """An upload that is cancelled while it waits for room in a full mailbox leaves nothing."""
+    async with make(measure, mailbox_limit=1) as supervisor:
+        draft = await supervisor.draft(measure).begin()
+        running = supervisor._asking().running
+        attaching = [
+            asyncio.create_task(draft.attach(f"file {n}", stream([b"x"]))) for n in range(6)
+        ]
+        for _ in range(100):
+            await asyncio.sleep(0)
+            if running.mailbox.waiting:
+                break
+        assert running.mailbox.waiting, "it is full"
+        for task in attaching:
+            task.cancel()
+        await asyncio.wait(attaching)
+        await asyncio.sleep(1)
+        assert files_beside(database) == sorted(row[2] for row in rows_of_files(database))
+        assert len(files_beside(database)) < 6
+
+
+async def endless() -> AsyncGenerator[bytes, None]:
+    """A stream that always has more."""
+    while True:
+        await asyncio.sleep(1)
+        yield b"x"
+
+
+@pytest.mark.parametrize("source", ["endless", "soon"])
+async def test_a_stop_during_an_upload(make: Make, database: Path, source: str) -> None:
+    """A stop does not wait for uploads. One that ends later is told that the supervisor has
+    stopped; after the next start nothing of it is there, but its draft is: try again."""
+    async with make(measure) as supervisor:
+        draft = await supervisor.draft(measure).begin()
+        upload = endless() if source == "endless" else stream([b"x"] * 5, every=1)
+        attaching = asyncio.create_task(draft.attach("input", upload))
+        await asyncio.sleep(2)
+        begun = asyncio.get_running_loop().time()
+    assert asyncio.get_running_loop().time() - begun < 1
+    if source == "endless":
+        attaching.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await attaching
+    else:
+        with pytest.raises(SupervisorStopped):
+            await attaching
+    async with make(measure) as supervisor:
+        await asyncio.sleep(1)
+        assert (files_beside(database), rows_of_files(database)) == ([], [])
+        found = supervisor.find_draft(draft.id, measure)
+        await found.attach("input", b"123")
+        assert await (await found.release()).result() == 3
+
+
+async def test_a_stop_inside_a_block(make: Make, database: Path) -> None:
+    """A block whose supervisor stops meanwhile ends with that error and a note on its draft, which
+    expires in the next life."""
+    supervisor = make(measure, draft_timeout=600)
+    await supervisor.start()
+    draft = supervisor.draft(measure)
+    with pytest.raises(SupervisorStopped):
+        await stopped_in_its_block(supervisor, draft)
+    async with make(measure, draft_timeout=600) as supervisor:
+        record = await supervisor.job(draft.id)
+        assert record.status is Status.DRAFT
+        await asyncio.sleep(601)
+        with pytest.raises(NotADraft, match="expired"):
+            await supervisor.find_draft(draft.id).release()
+    assert files_beside(database) == []
+
+
+async def stopped_in_its_block(supervisor: Supervisor, draft: Draft[int]) -> None:
+    async with draft:
+        await draft.attach("input", b"123")
+        await supervisor.stop()
