@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+import msgspec
+from tests.storage.batch_orders import batch_order, pick_batch, play_batch_order
 from tests.storage.draft_orders import draft_order, retry
 from tests.storage.driving import SECOND, new_job
 from tests.storage.filing import new_draft
@@ -44,10 +46,11 @@ QUEUES = ("main", "other")
 KNOWN = frozenset({"work"})
 RUNNING = frozenset({Status.RUNNING})
 DRAFT = frozenset({Status.DRAFT})
+RETRY = 8
 
 ORDER = (
     *("jump", "submit", "note", "finish", "put_back", "request_cancel", "mark", "cancel"),
-    *("change", "make_due", "expire", "draft_order", "claim"),
+    *("change", "make_due", "expire", "draft_order", "batch_order", "claim"),
 )
 """The operations inside a group, in the order in which a group applies them."""
 
@@ -95,11 +98,13 @@ class Drafting:
             "expire": self.expire,
             "note": self.note,
             "draft_order": self.draft_order,
+            "batch_order": self.batch_order,
             "claim": self.claim,
         }
         for name, pick, variant in sorted(operations, key=lambda one: ORDER.index(one[0])):
             if name in verbs:
                 verbs[name](pick, variant)
+        self.model.told += self.model.batches.settle(self.model.jobs)
 
     def pick(self, number: int, fitting: frozenset[Status]) -> tuple[int, ModelJob | None]:
         """Mostly a job that the move fits; else any, or one that does not exist."""
@@ -138,13 +143,17 @@ class Drafting:
         )
 
     def submit(self, pick: int, variant: int) -> None:
-        submission = Submission(self.new_jobs(pick, variant))
+        jobs = self.new_jobs(pick, variant)
+        if variant // 10 % 8 and self.model.batches.all and variant % 10 != RETRY:
+            batch_id = pick_batch(self.model, pick)
+            jobs = [msgspec.structs.replace(job, batch_id=batch_id) for job in jobs]
+        submission = Submission(jobs)
         self.submissions.append(submission)
         self.answers.append(self.model.submit(submission))
 
     def new_jobs(self, pick: int, variant: int) -> list[NewJob]:
         queue, key = QUEUES[pick % 2], f"key {pick % 3}"
-        match variant % 13:
+        match variant % 14:
             case 0:
                 due_at = self.later(pick)
                 return [new_job(queue=queue, status=Status.SCHEDULED, due_at=due_at)]
@@ -161,14 +170,14 @@ class Drafting:
                 return [new_job("gone", queue), new_job("gone", queue, priority=pick % 3)]
             case 7:
                 return [new_job(queue=queue, queue_timeout_us=WAIT_US)]
-            case 8:
+            case 8:  # RETRY
                 return [retry(self.model, queue, pick, variant)]
             case _:
                 return [new_job(queue=queue, priority=pick % 3 - 1), new_job(queue=queue)]
 
     def finish(self, pick: int, variant: int) -> None:
         job_id, job = self.pick(pick, LIVE)
-        status = (Status.COMPLETED, Status.COMPLETED, Status.FAILED, Status.CANCELLED)[variant % 4]
+        status = (Status.COMPLETED, Status.FAILED, Status.COMPLETED, Status.CANCELLED)[variant % 4]
         item = Finish(
             job_id,
             self.fence_of(job, variant),
@@ -246,6 +255,11 @@ class Drafting:
         order = draft_order(job_id, pick, variant, self.at, self.numbers)
         self.orders.append(order)
         self.order_answers.append(play_draft_order(self.model, order, self.at))
+
+    def batch_order(self, pick: int, variant: int) -> None:
+        order = batch_order(self.model, pick, variant)
+        self.orders.append(order)
+        self.order_answers.append(play_batch_order(self.model, order))
 
     def note(self, pick: int, variant: int) -> None:
         job_id, job = self.pick(pick, LIVE)

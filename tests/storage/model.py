@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from tests.storage.model_batches import ModelBatches
 from tests.storage.model_files import ModelFiles
 from tests.storage.told import Told
 
@@ -72,6 +73,8 @@ class ModelJob:
     idempotency_key: str | None
     due_at: int | None
     wait_us: int | None
+    batch_id: int | None
+    callback_of: int | None = None
     fence: int = 0
     held: Held | None = None
     stop_reason: Reason | None = None
@@ -98,6 +101,7 @@ class Model:
     last_id: int = 0
     turn: int = 0
     files: ModelFiles = field(default_factory=ModelFiles)
+    batches: ModelBatches = field(default_factory=ModelBatches)
     reasons: dict[int, Reason | None] = field(default_factory=dict[int, Reason | None])
     """Of each job's last move."""
 
@@ -106,6 +110,7 @@ class Model:
         self.told = []
         self.made_due = Counter()
         self.files.freed = []
+        self.batches.begin()
 
     def missed(self, job_id: int) -> Missed:
         """What a loser is told."""
@@ -146,6 +151,9 @@ class Model:
         ids: list[int] = []
         created: list[bool] = []
         replaced: list[int] = []
+        closed = [self.batches.why_closed(new.batch_id) for new in submission.jobs]
+        if any(closed):
+            return next(Refused(index, why, "") for index, why in enumerate(closed) if why)
         for index, new in enumerate(submission.jobs):
             known = self.same_request(new) or self.holder(new)
             if known is None and self.files_gone(new):
@@ -190,8 +198,11 @@ class Model:
             why = None if same else "idempotency"
         elif new.on_conflict is OnConflict.REJECT:
             why = "key"
-        elif new.on_conflict is OnConflict.REPLACE and known.status in LIVE:
-            why = "key_running"
+        elif new.on_conflict is OnConflict.REPLACE:
+            why = "key_running" if known.status in LIVE else None
+            return Refused(index, why, "", known.id, known.status) if why else None
+        if why is None and new.batch_id not in (None, known.batch_id):
+            why = "key_batch"
         return Refused(index, why, "", known.id, known.status) if why else None
 
     def files_gone(self, new: NewJob) -> bool:
@@ -213,6 +224,7 @@ class Model:
             idempotency_key=new.idempotency_key,
             due_at=new.due_at,
             wait_us=new.queue_timeout_us,
+            batch_id=new.batch_id,
         )
         self.jobs[job.id] = job
         if new.retried_from is not None:
@@ -355,6 +367,7 @@ class Model:
             job = self.jobs[job_id]
             assert (job.status, job.held) == (Status.PENDING, None), job
             assert job.kind not in kinds, job
+            assert self.batches.may_start(job.batch_id), job
             job.held = Held.UNREGISTERED
 
     def claimable(self, claims: list[ClaimFrom], kinds: frozenset[str] | None) -> list[ModelJob]:
@@ -367,6 +380,7 @@ class Model:
                 if job.queue == claim.queue
                 and (job.status, job.held) == (Status.PENDING, None)
                 and (kinds is None or job.kind in kinds)
+                and self.batches.may_start(job.batch_id)
             ]
             chosen += sorted(ready, key=place_in_queue)[: claim.limit]
         return sorted(chosen, key=place_in_queue)

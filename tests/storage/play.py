@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from itertools import count
 
+from tests.storage.batch_checkers import check_batches, read_batches
 from tests.storage.checkers import check_everything, check_prefix, check_successor
 from tests.storage.drafting import JUMP_US, QUEUES, Drafting, Operation
 from tests.storage.driving import Place, Writer
@@ -23,7 +24,7 @@ BETWEEN = ("restart", "crash", "reopen", "prune", "release")
 COMPARED = (
     *("kind", "queue", "status", "priority", "key", "arguments", "idempotency_key", "due_at"),
     *("fence", "held", "result", "failures", "losses", "interruptions", "snoozes", "warnings"),
-    "checkpoint",
+    *("checkpoint", "batch_id", "callback_of"),
 )
 
 
@@ -65,6 +66,8 @@ class Play:
         self.compare_rows(rows)
         await check_files(self.writer.store, rows, ledger)
         await self.compare_files()
+        await check_batches(self.writer.store, rows, ledger)
+        await self.compare_batches()
         self.rows, self.ledger = rows, ledger
 
     def compare_rows(self, rows: dict[int, JobRecord]) -> None:
@@ -85,6 +88,24 @@ class Play:
         for job_id in files.given:
             kept = {one.name: one.stored_name for one in await store.attachments(job_id)}
             assert kept == files.names(job_id), job_id
+
+    async def compare_batches(self) -> None:
+        """Every batch is as the model has it, with its counts, and its summary once it is due."""
+        store, model = self.writer.store, self.model
+        batches = {one.id: one for one in await read_batches(store)}
+        assert set(batches) == set(model.batches.all)
+        for told in model.batches.all.values():
+            found = batches[told.id]
+            kept = (found.status, found.stopped, found.due, found.total)
+            assert kept == (told.status, told.stopped, told.due, told.total), told
+            counts = model.batches.counts(told, model.jobs)
+            assert (await store.batch_snapshot(told.id)).counts == counts, told
+            summary = await store.sum_up_batch(told.id)
+            assert (summary is not None) == told.due, told
+            if summary is not None:
+                assert summary.status is model.batches.ends_as(told, counts), told
+                outcomes = (summary.completed, summary.failed, summary.cancelled)
+                assert outcomes == (counts.completed, counts.failed, counts.cancelled), told
 
     # Between groups
 
@@ -113,10 +134,14 @@ class Play:
         assert await self.writer.rows() == self.rows
 
     async def prune(self) -> None:
-        """Everything that has ended goes."""
+        """Everything that has ended goes, but for members of batches that are not finalized."""
         at = self.writer.next
         pruned = await self.writer.store.prune(PruneRequest(at, at, at, limit=1_000))
-        ended = [job.id for job in self.model.jobs.values() if job.status in TERMINAL]
+        ended = [
+            job.id
+            for job in self.model.jobs.values()
+            if job.status in TERMINAL and not self.model.batches.is_kept(job.batch_id)
+        ]
         for job_id in ended:
             del self.model.jobs[job_id]
         assert (pruned.jobs, pruned.remaining) == (len(ended), False)
@@ -201,7 +226,7 @@ class Play:
     def compare(self, draft: Drafting, done: Committed, events: list[Event]) -> None:
         """Every answer and every event is what the model says."""
         told = Counter(
-            Told.about(event.job_id or 0, event.type, event.status, event.fence, event.reason)
+            Told.about(about(event), event.type, event.status, event.fence, event.reason)
             for event in events
             if event.type is not EventType.HELD
         )
@@ -222,8 +247,15 @@ class Play:
         assert sorted(done.expired_drafts) == sorted(draft.expired_drafts)
         assert sorted(done.freed_files) == sorted(self.model.files.freed)
         assert done.orders == draft.order_answers
+        assert done.batches_due == sorted(self.model.batches.due)
+        assert done.batches_stopped == sorted(self.model.batches.tripped)
         assert done.due_remaining >= draft.due_remaining
         assert [plain(one) for one in done.submissions] == [plain(one) for one in draft.answers]
+
+
+def about(event: Event) -> int:
+    """The job it is about, or the batch with another sign."""
+    return event.job_id if event.job_id is not None else -(event.batch_id or 0)
 
 
 def plain(answer: Accepted | Refused) -> tuple[object, ...]:

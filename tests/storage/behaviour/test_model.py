@@ -12,14 +12,16 @@ from tests.storage.driving import Place
 from tests.storage.play import BETWEEN, Play
 
 OFTEN = (
-    *("submit", "submit", "submit", "claim", "claim", "finish", "put_back", "request_cancel"),
+    *("submit", "submit", "submit", "submit", "claim", "claim", "claim", "claim"),
+    *("finish", "finish", "finish", "finish", "finish", "put_back", "request_cancel"),
     *("draft_order", "draft_order", "draft_order"),
+    *("batch_order", "batch_order", "batch_order", "batch_order", "batch_order"),
 )
 
 operations = st.tuples(
     st.sampled_from([*ORDER, *OFTEN]), st.integers(0, 1_000), st.integers(0, 1_000)
 )
-groups = st.lists(operations, min_size=4, max_size=14)
+groups = st.lists(operations, min_size=5, max_size=14)
 histories = st.lists(
     st.one_of(groups, groups, groups, groups, st.sampled_from(BETWEEN)), min_size=8, max_size=24
 )
