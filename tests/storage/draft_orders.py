@@ -41,7 +41,8 @@ def retry(model: Model, queue: str, pick: int, variant: int) -> NewJob:
         *[job.id for job in jobs if job.status in TERMINAL][:4],
         model.last_id + 9,
     ]
-    job_id = some[pick % len(some)]
+    gone = [job.id for job in jobs if model.files.are_gone(job.id)]
+    job_id = gone[0] if gone and pick % 3 == 0 else some[pick % len(some)]
     again = new_job(queue=queue)
     if variant // 10 % 3 == 0:
         return new_draft(again, retried_from=job_id)
