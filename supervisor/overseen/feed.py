@@ -209,7 +209,7 @@ class Feed:
         return await self._snapshots.get(
             batch_id,
             lambda: self._store.batch_snapshot(batch_id),
-            lambda known: known.seq >= height and known.batch is not None,
+            lambda known: known.seq >= height,
         )
 
 

@@ -130,11 +130,11 @@ class Pacer:
         self._next_slice()
 
     def _pause_seconds(self, now: float) -> float:
-        """How long subscribers must leave the loop to the work now."""
+        """How long subscribers must leave the loop to the work now; not at all if not above 0."""
         earned = SHARE * (now - self._refilled_at)
         self._refilled_at = now
         self._allowance = min(self._allowance + earned, BURST_SECONDS)
-        quiet_in = self._committed_at + QUIET_SECONDS - now
-        if self._unlimited or self._allowance > 0 or quiet_in <= 0:
+        if self._unlimited or self._allowance > 0:
             return 0.0
+        quiet_in = self._committed_at + QUIET_SECONDS - now
         return min((SLICE_SECONDS - self._allowance) / SHARE, quiet_in)
