@@ -104,7 +104,7 @@ def _failures_that_stop(batch: _Touched) -> int | None:
             assert batch.threshold is not None
             if batch.threshold >= 1:
                 return math.ceil(batch.threshold)
-            # Rounded first: 0.1 * 30 is a little more than 3.
+            # Rounded first: 0.28 * 25 is a little more than 7.
             share = None if batch.total is None else batch.threshold * batch.total
             return None if share is None else max(1, math.ceil(round(share, 6)))
         case _:

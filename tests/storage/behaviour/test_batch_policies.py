@@ -51,7 +51,7 @@ async def stops_after(writer: Writer, batch_id: int) -> int | None:
         (BatchPolicy.THRESHOLD, 9, 5, None),
         (BatchPolicy.THRESHOLD, 0.5, 5, 3),
         (BatchPolicy.THRESHOLD, 0.5, 6, 3),
-        (BatchPolicy.THRESHOLD, 0.1, 30, 3),  # 0.1 * 30 is a little more than 3
+        (BatchPolicy.THRESHOLD, 0.28, 25, 7),  # 0.28 * 25 is a little more than 7
         (BatchPolicy.THRESHOLD, 0.001, 5, 1),
     ],
 )
