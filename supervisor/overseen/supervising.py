@@ -87,8 +87,8 @@ class SupervisorActor(Actor[Message]):
                 self._backlog.append(Finished(attempt))
             elif attempt.changed:
                 self._backlog.append(Changed(attempt))
-        if self._backlog:
-            self.mailbox.post(Tick())
+        # Also when nothing waits: what the failure has put back is started now, not at a sweep.
+        self.mailbox.post(Tick())
 
     async def _read_the_store(self) -> None:
         if not self._committing.degraded:

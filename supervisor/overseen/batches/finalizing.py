@@ -113,15 +113,27 @@ class Finalizer:
 
     async def _finalize(self, batch_id: int) -> None:
         summary = await self._store.sum_up_batch(batch_id)
-        if summary is None:
-            return  # it is not due after all, or it was finalized before
         batch = await self._store.batch(batch_id)
-        assert batch is not None, "a batch is never deleted"
-        answer = await self._place(_order(batch, summary, with_callbacks=True))
+        if summary is None or batch is None:
+            # It is not due after all; or it was finalized, and the news was lost on the way here.
+            if batch is not None and batch.ended:
+                self.ended(batch_id)
+            return
+        answer = await self._place(self._order(batch, summary))
         if isinstance(answer, Declined) and answer.why == "row":
-            # A callback must never keep a batch from its end.
-            self._log.error("batch.callbacks_refused", batch_id=batch_id, error=answer.message)
+            self._refused(batch_id, answer.message)
             await self._place(_order(batch, summary, with_callbacks=False))
+
+    def _order(self, batch: BatchRecord, summary: BatchSummary) -> FinalizeBatch:
+        try:
+            return _order(batch, summary, with_callbacks=True)
+        except msgspec.MsgspecError as error:
+            self._refused(batch.id, str(error))
+            return _order(batch, summary, with_callbacks=False)
+
+    def _refused(self, batch_id: int, message: str) -> None:
+        """A callback must never keep a batch from its end."""
+        self._log.error("batch.callbacks_refused", batch_id=batch_id, error=message)
 
 
 def _order(batch: BatchRecord, summary: BatchSummary, *, with_callbacks: bool) -> FinalizeBatch:
