@@ -9,7 +9,6 @@ The commands are read by argparse, so that `version` and every message work with
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import os
 import platform
@@ -73,8 +72,9 @@ def make_parser() -> argparse.ArgumentParser:
             "demo",
             help="do real work: ask questions about Python files",
             description="Read every Python file under PATH and ask three questions about each, "
-            "every one a durable job. Some files are broken, some reads fail once. "
-            "Run it again and it goes on, or says that all is done.",
+            "every one a durable job, all of them one batch. Some files are broken, some reads "
+            "fail once, and halfway the process that works is killed by kill -9; another one "
+            "goes on. Run it again and it goes on, or says that all is done.",
             epilog="Ctrl-C lets running jobs end, a second one cancels them, a third one leaves "
             "at once. Exit code 0 when every job has an outcome, 130 when interrupted.",
         )
@@ -133,13 +133,7 @@ def version(*, as_json: bool) -> int:
 
 
 def demo(chosen: argparse.Namespace) -> int:
-    """Run the demo, if what it shows itself with is installed."""
-    if importlib.util.find_spec("rich") is None:
-        return refuse(
-            "the demo needs rich, which comes with an extra. Install it by: "
-            "python -m pip install 'overseen[all]'",
-            FAILED,
-        )
+    """Run the demo, if there is something to run it over."""
     path: Path | None = chosen.path
     if path is not None and not path.exists():
         return refuse(f"there is no {path}: name a folder or a file", USED_WRONGLY)

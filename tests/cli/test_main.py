@@ -65,20 +65,11 @@ def test_a_path_that_is_not_there_is_wrong_use(tmp_path: Path) -> None:
     assert "nowhere" in done.stderr
 
 
-def test_without_the_extra_the_demo_says_how_to_get_it(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Where rich is missing, the message is a command that installs it."""
-    monkeypatch.setitem(sys.modules, "rich", None)
-
-    assert main(["demo"]) == 1
-    assert "pip install 'overseen[all]'" in capsys.readouterr().err
-
-
-def test_version_works_without_any_extra() -> None:
-    """The command itself imports nothing that an extra brings."""
+def test_version_and_demo_work_without_any_extra() -> None:
+    """The command, and the demo, import nothing that an extra brings."""
     check = (
         "import sys; from overseen.__main__ import main; main(['version']);"
+        "import overseen.demo.run;"
         "print([name for name in ('rich', 'cyclopts', 'fastapi') if name in sys.modules])"
     )
     known = {**os.environ, "PYTHONPATH": os.pathsep.join(ROOTS)}

@@ -64,10 +64,11 @@ def test_a_user_without_a_home_gets_a_temporary_folder(monkeypatch: pytest.Monke
 
 
 def test_beginning_afresh_removes_all_of_the_demo_and_nothing_else(tmp_path: Path) -> None:
-    """The database, what SQLite puts beside it, and the planted files go."""
+    """The database, what SQLite puts beside it, the planted and the uploaded files go."""
     place = Place(tmp_path / "demo.db")
-    place.planted.mkdir()
-    (place.planted / "x.py").touch()
+    for folder in (place.planted, place.uploaded):
+        folder.mkdir()
+        (folder / "x.py").touch()
     for path in (*place.files_of_database, tmp_path / "mine.txt"):
         path.touch()
 

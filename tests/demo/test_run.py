@@ -9,9 +9,11 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import termios
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
@@ -68,6 +70,12 @@ class Demo:
         with closing(sqlite3.connect(self.database)) as database:
             return int(database.execute(question).fetchone()[0])
 
+    def told(self, done: subprocess.CompletedProcess[str], *patterns: str) -> list[str]:
+        """What its output says, one text for each pattern."""
+        found = [re.search(pattern, done.stdout) for pattern in patterns]
+        assert all(found), done.stdout
+        return [match[1] for match in found if match]
+
     def jobs(self, where: str = "1") -> int:
         return self.ask(f"select count(*) from job_view where {where}")
 
@@ -79,31 +87,93 @@ def demo(tmp_path: Path) -> Demo:
     return demo
 
 
+Finished: TypeAlias = tuple[Demo, subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """A demo that has run once; only looked at."""
+    demo = Demo(tmp_path_factory.mktemp("finished"))
+    demo.write_corpus(60)
+    return demo, demo.run("--jobs", "150")
+
+
 def wait_for_tenth(process: subprocess.Popen[str]) -> None:
     """Read what it says until some of its jobs have an outcome."""
+    wait_for(process, r"[#.]+ [1-9]\d* % ")
+
+
+def wait_for(process: subprocess.Popen[str], pattern: str) -> None:
+    """Read what it says until a line begins so."""
     assert process.stderr is not None
     for line in process.stderr:
-        if re.match(r"[1-9][\d,]*/", line):
+        if re.match(pattern, line):
             return
     pytest.fail(f"it never came so far; it said on stdout: {process.communicate()}")
 
 
-def test_every_job_gets_an_outcome_and_the_summary_tells_them(demo: Demo) -> None:
-    """Broken files fail for good, flaky ones complete at the second attempt, exit code 0."""
-    done = demo.run("--jobs", "150")
+def test_every_job_gets_an_outcome_although_the_process_is_killed_halfway(
+    finished: Finished,
+) -> None:
+    """Broken files fail for good, flaky ones complete at the second attempt; the kill costs nothing
+    but the attempts it cut off: nothing is lost, nothing recorded twice, exit code 0."""
+    demo, done = finished
 
     assert (done.returncode, demo.jobs(f"status in ({ENDED})")) == (0, 150), done.stderr
-    assert "150 jobs: 144 completed, 6 failed" in done.stdout
-    assert "156 attempts; 6 jobs retried, 6 of them completed" in done.stdout
-    for part in ("Slowest files", "Failures by error", "150 outcomes in", "jobs/s", "README"):
+    assert re.search(r"^Halfway: kill -9 \d+\.", done.stderr, re.MULTILINE)
+    assert "150/150 ok 144 failed 6 " in done.stderr
+    for part in (
+        "Batch 1 is finalized, its summary frozen: completed with errors",
+        "150 jobs: 144 completed, 6 failed",
+        "150 outcomes in",
+        "drafted, attached, ready, started, completed",
+        "  0  of 150 acknowledged jobs without an outcome: nothing was lost",
+        "  0  jobs were recorded complete twice",
+        "Slowest files",
+        "Failures by kind and error",
+        f"Database: {demo.database}",
+        "README",
+    ):
         assert part in done.stdout
-    assert f"Database: {demo.database}" in done.stdout
-    assert "150/150 jobs" in done.stderr
 
 
-def test_the_hint_at_the_end_is_a_question_that_works(demo: Demo) -> None:
+def test_the_figures_of_the_kill_are_those_of_the_ledger(finished: Finished) -> None:
+    """What is printed about the death is what anybody can count: one life without an end, the
+    attempts that recovery put back, each of them started again."""
+    demo, done = finished
+
+    running, again = demo.told(
+        done,
+        r"Killed with kill -9 after \d+ outcomes: (\d+) jobs? (?:was|were) running",
+        r"  (\d+) (?:body|bodies) ran again",
+    )
+    lost = demo.ask("select count(*) from ledger_view where type = 'requeued'")
+    assert demo.ask("select count(*) from epoch where stopped_at is null") == 1
+    assert demo.ask("select count(*) from epoch") == 2
+    assert (int(running), int(again)) == (lost, lost)
+    assert demo.jobs("attempts > 1 + failures") == lost
+    [events] = demo.told(done, r" ([\d,]+)  events")
+    assert int(events.replace(",", "")) == demo.ask("select count(*) from ledger")
+    twice = (
+        "select count(*) from (select job_id from ledger_view"
+        f" where type in ({ENDED}) group by job_id having count(*) <> 1)"
+    )
+    assert demo.ask(twice) == 0
+
+
+def test_the_kill_comes_halfway(finished: Finished) -> None:
+    """About half of the jobs have an outcome from before the death, the others from after it."""
+    demo, done = finished
+
+    [outcomes] = demo.told(done, r"after (\d+) outcomes")
+    before = "completed_at < (select max(started_at) from epoch)"
+    assert demo.ask(f"select count(*) from job where {before}") == int(outcomes)
+    assert 75 <= int(outcomes) < 150
+
+
+def test_the_hint_at_the_end_is_a_question_that_works(finished: Finished) -> None:
     """What the summary tells to look at next can be asked of the database as it stands."""
-    done = demo.run("--jobs", "30")
+    demo, done = finished
 
     [question] = re.findall(r'"(select [^"]+)"', done.stdout)
     with closing(sqlite3.connect(demo.database)) as database:
@@ -111,24 +181,28 @@ def test_the_hint_at_the_end_is_a_question_that_works(demo: Demo) -> None:
 
 
 def test_running_it_again_says_that_all_is_done(demo: Demo) -> None:
-    """The second run submits nothing twice and starts no body."""
+    """The second run finds the batch finalized: it submits nothing twice and starts no body."""
     demo.run("--jobs", "24")
     attempts = demo.ask("select sum(attempts) from job_view")
 
     again = demo.run("--jobs", "24")
 
     assert again.returncode == 0
-    assert "All 24 already had an outcome" in again.stdout
+    assert "Batch 1 was finalized by an earlier run, so nothing was left to do" in again.stdout
+    assert "24 jobs: " in again.stdout
+    assert "Halfway" not in again.stderr
     assert (demo.jobs(), demo.ask("select sum(attempts) from job_view")) == (24, attempts)
 
 
 def test_asking_for_more_goes_on_with_what_is_new(demo: Demo) -> None:
-    """A larger number keeps what is done and adds the rest."""
+    """A larger number keeps what is done; what is new is another batch."""
     demo.run("--jobs", "12")
     more = demo.run("--jobs", "24")
 
     assert more.returncode == 0
-    assert "had one from earlier runs" in more.stdout
+    assert "Batch 2 is finalized" in more.stdout
+    assert demo.ask("select total from batch where id = 2") < 24
+    assert demo.jobs(f"status in ({ENDED})") == demo.jobs() == 24 + 1  # both lists were uploaded
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
@@ -150,12 +224,16 @@ def test_an_interrupted_demo_drains_and_the_next_run_goes_on(
     again = demo.run("--jobs", "180")
 
     assert again.returncode == 0
-    assert f"{ended} had one from earlier runs" in again.stdout
-    assert demo.jobs("status = 'completed' and attempts > 1 and failures = 0") == 0
+    assert "180 jobs: 171 completed, 9 failed" in again.stdout
+    assert "of 180 jobs without an outcome: nothing was lost" in again.stdout
+    [outcomes] = demo.told(again, r"kill -9 after (\d+) outcomes")  # halfway through what was left
+    assert int(outcomes) >= ended + (180 - ended) // 2
+    assert demo.jobs("interruptions > 0") == 0
 
 
-def test_a_killed_demo_loses_nothing(demo: Demo) -> None:
-    """kill -9 in the middle: the next run finds every job, and brings each to its outcome."""
+def test_a_demo_that_is_killed_from_outside_loses_nothing(demo: Demo) -> None:
+    """kill -9 of all of it: the one that works ends with the one at the terminal, and the next run
+    finds every job, and brings each to its outcome."""
     with demo.started("--jobs", "180") as process:
         wait_for_tenth(process)
         process.kill()
@@ -166,16 +244,54 @@ def test_a_killed_demo_loses_nothing(demo: Demo) -> None:
 
     assert again.returncode == 0
     assert (demo.jobs(), demo.jobs(f"status in ({ENDED})")) == (180, 180)
+    assert again.stdout.count("Killed with kill -9") == 2
+
+
+def test_a_third_ctrl_c_leaves_at_once(demo: Demo) -> None:
+    """It waits for nothing, and nothing is lost by it."""
+    with demo.started("--jobs", "180") as process:
+        wait_for_tenth(process)
+        for answer in ("Stopping", "Cancelling", None):
+            process.send_signal(signal.SIGINT)
+            if answer is not None:
+                wait_for(process, answer)
+        process.communicate()
+    assert process.returncode == 130
+
+    assert demo.run("--jobs", "180").returncode == 0
+
+
+def test_a_worker_that_somebody_else_kills_is_said_to_be(demo: Demo) -> None:
+    """The one at the terminal says what happened and how to go on, and fails."""
+    with demo.started("--jobs", "180") as process:
+        wait_for_tenth(process)
+        os.kill(demo.ask("select max(pid) from epoch"), signal.SIGKILL)
+        _, answered = process.communicate()
+
+    assert process.returncode == 1
+    assert "ended by signal 9" in answered
+    assert "Traceback" not in answered
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 3])
+def test_a_tiny_demo_is_killed_and_finished_too(demo: Demo, jobs: int) -> None:
+    """Where nothing is left to do by the time of the kill, that is what is told."""
+    done = demo.run("--jobs", str(jobs))
+
+    assert done.returncode == 0, done.stderr
+    assert "Halfway" in done.stderr
+    assert f"of {jobs} acknowledged jobs without an outcome: nothing was lost" in done.stdout
 
 
 def test_fresh_forgets_what_was_done(demo: Demo) -> None:
-    """--fresh begins with an empty database."""
+    """--fresh begins with an empty database, and without the files of the one before."""
     demo.run("--jobs", "24")
     fresh = demo.run("--jobs", "12", "--fresh")
 
     assert fresh.returncode == 0
     assert demo.jobs() == 12
     assert "12 outcomes in" in fresh.stdout
+    assert len(list(demo.database.with_name("demo.db.files").iterdir())) == 1
 
 
 @pytest.mark.parametrize("options", [[], ["--fresh"]], ids=["plain", "fresh"])
@@ -211,7 +327,7 @@ def test_a_database_somebody_works_on_is_conflict(demo: Demo) -> None:
             process.send_signal(signal.SIGCONT)
 
     assert done.returncode == 4
-    assert str(process.pid) in done.stderr
+    assert str(demo.ask("select max(pid) from epoch")) in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -244,19 +360,22 @@ def test_without_options_the_database_is_in_the_cache_folder(demo: Demo, tmp_pat
 
 @pytest.mark.parametrize("columns", [24, 60, 120])
 def test_on_a_terminal_a_bar_is_drawn_at_any_width(demo: Demo, columns: int) -> None:
-    """A real terminal gets the bar and, when all is done, its cursor back."""
+    """A real terminal gets one line that fits it, drawn in place, and words between its states."""
     ours, theirs = pty.openpty()
-    known = {**demo.environment, "COLUMNS": str(columns), "TERM": "xterm-256color"}
+    termios.tcsetwinsize(theirs, (24, columns))
+    known = {**demo.environment, "TERM": "xterm-256color"}
     process = subprocess.Popen(
         demo.command("--jobs", "12"), stdout=subprocess.DEVNULL, stderr=theirs, env=known
     )
     os.close(theirs)
-    shown = read_all(ours)
+    shown = read_all(ours).decode()
 
     assert process.wait() == 0
-    assert b"12/12" in shown
-    assert shown.count(b"\x1b[?25h") >= 1
-    assert shown.rindex(b"\x1b[?25h") > shown.rindex(b"\x1b[?25l")
+    assert "12/12" in shown
+    drawn = re.findall(r"\x1b\[K([^\r]*)", shown)
+    assert all(len(line) < columns for line in drawn)
+    assert re.search(r"\r\nHalfway: [^\r]*\r\n", shown)
+    assert shown.endswith("\r\n")
 
 
 def read_all(terminal: int) -> bytes:

@@ -32,7 +32,8 @@ class ProgressDisplay:
 
     def __init__(self, stream: TextIO, width: int | None = None) -> None:
         self._stream = stream
-        self._live = stream.isatty()
+        # TERM=dumb says that the terminal cannot draw in place.
+        self._live = stream.isatty() and os.environ.get("TERM") != "dumb"
         self._width_given = width
         self._shown: object = None
         self._drawn = False

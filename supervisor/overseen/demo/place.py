@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from overseen.attachments.folder import folder_beside
 from overseen_storage.errors import OverseenError
 
 
@@ -34,6 +35,13 @@ class Place:
     def planted(self) -> Path:
         """The folder of planted files; that it is there tells that the database is a demo's."""
         return self.database.with_name(f"{self.database.stem}-planted")
+
+    @property
+    def uploaded(self) -> Path:
+        """The folder of files that were attached to jobs."""
+        folder = folder_beside(self.database)
+        assert folder is not None, "a demo is never in memory"
+        return folder
 
     @property
     def files_of_database(self) -> tuple[Path, ...]:
@@ -93,4 +101,5 @@ def remove(place: Place) -> None:
     check(place)
     for path in place.files_of_database:
         path.unlink(missing_ok=True)
+    shutil.rmtree(place.uploaded, ignore_errors=True)
     shutil.rmtree(place.planted, ignore_errors=True)

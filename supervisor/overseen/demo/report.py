@@ -1,196 +1,187 @@
-"""What the demo says at the end: a summary of the records, and the words for it."""
+"""What the demo says at the end: the frozen summary of the batch, and what the ledger proves."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import msgspec
+from overseen.demo.evidence import Death, Evidence, Upload
+from overseen_storage.batch_records import BatchSummary, FailureGroup
 
-from overseen.demo.counts import Counts
-from overseen_storage.lifecycle import TERMINAL, Reason, Status
-from overseen_storage.records import JobError, JobRecord
-
-SLOWEST = 5
 GROUPS = 8
+DIGEST_SHOWN = 12
 QUESTION = "select id, kind, status, attempts, reason from job_view limit 5"
 US_PER_SECOND = 1_000_000
 
-# What differs from file to file in messages that mean the same.
-PLACES = (
-    (re.compile(r" \([^()]*, line \d+\)$"), ""),
-    (re.compile(r"\bline \d+"), "a line"),
-    (re.compile(r"\bposition \d+(-\d+)?"), "a position"),
-    (re.compile(r"\bbyte 0x[0-9a-f]{2}"), "a byte"),
-    (re.compile(r"'[^']*[/\\][^']*'"), "a file"),
-)
+# The place of a fault is that of one file; the group has many.
+PLACE = re.compile(r" \([^()]*, line \d+\)$")
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What came of the jobs."""
-
-    jobs: int
-    """How many there are."""
-    outcomes: tuple[tuple[Status, int], ...]
-    """How many jobs are where, the ended ones first."""
-    attempts: int
-    """How often a body was started."""
-    retried: int
-    """How many jobs were started more than once because an attempt failed."""
-    rescued: int
-    """How many of those completed in the end."""
-    warned: int
-    """How many completed with warnings."""
-    slowest: tuple[tuple[str, int], ...]
-    """Files by the time their questions took, longest first, in microseconds."""
-    failures: tuple[tuple[str, int], ...]
-    """What failed jobs died of, most frequent first."""
-
-    @property
-    def ended(self) -> int:
-        """How many jobs have an outcome."""
-        return sum(count for status, count in self.outcomes if status in TERMINAL)
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What one run of the demo did, beside what came of the jobs."""
-
-    database: Path
-    """Where everything is kept."""
-    ended_before: int
-    """How many jobs had an outcome already."""
-    seconds: float
-    """How long this run worked."""
-
-
-def summarize(records: Iterable[JobRecord]) -> Summary:
-    """Sum the jobs up."""
-    kept = list(records)
-    where = Counter(record.status for record in kept)
-    order = [*(status for status in Status if status in TERMINAL), *Status]
-    retried = [record for record in kept if record.failures and record.attempts > 1]
-    return Summary(
-        jobs=len(kept),
-        outcomes=tuple((one, where[one]) for one in dict.fromkeys(order) if where[one]),
-        attempts=sum(record.attempts for record in kept),
-        retried=len(retried),
-        rescued=sum(record.status is Status.COMPLETED for record in retried),
-        warned=sum(record.status is Status.COMPLETED and record.warnings > 0 for record in kept),
-        slowest=tuple(time_by_file(kept).most_common(SLOWEST)),
-        failures=tuple(Counter(map(cause_of, failed(kept))).most_common()),
-    )
-
-
-def failed(records: Iterable[JobRecord]) -> Iterable[JobRecord]:
-    """The failed ones among them."""
-    return (record for record in records if record.status is Status.FAILED)
-
-
-def time_by_file(records: Iterable[JobRecord]) -> Counter[str]:
-    """Add up how long the last attempts took, in microseconds, for each file."""
-    times: Counter[str] = Counter()
-    for record in records:
-        if record.completed_at is not None and record.attempt_started_at is not None:
-            times[file_of(record)] += record.completed_at - record.attempt_started_at
-    return times
-
-
-def file_of(record: JobRecord) -> str:
-    """The file a job asks about."""
-    arguments = msgspec.json.decode(record.arguments, type=dict[str, object])
-    return str(arguments.get("path", "?"))
-
-
-def cause_of(record: JobRecord) -> str:
-    """What a job died of, in words that are the same for every file with the same fault."""
-    if record.error is not None and record.reason in (None, Reason.ERROR):
-        return fault_of(record.error)
-    return str(record.reason or "unknown")
-
-
-def fault_of(error: JobError) -> str:
-    """An error without the place it happened at.
-
-    >>> fault_of(JobError("SyntaxError", "invalid syntax (a.py, line 3)"))
-    'SyntaxError: invalid syntax'
-    """
-    message = error.message.partition("\n")[0]
-    for pattern, word in PLACES:
-        message = pattern.sub(word, message)
-    return f"{error.type.removeprefix('builtins.')}: {message}"
-
-
-def words(summary: Summary, run: Run, width: int) -> list[str]:
-    """The whole summary; its tables in lines of at most `width` cells."""
+def words(
+    evidence: Evidence, summary: BatchSummary, database: Path, width: int, *, was_over: bool
+) -> list[str]:
+    """Everything, once the batch is finalized; tables in lines of at most `width` cells."""
     return [
-        *words_of_outcomes(summary),
-        *words_of_speed(summary, run),
-        *table("Slowest files", slowest_rows(summary), width, shortened),
-        *table("Failures by error", failure_rows(summary), width, clipped),
+        *words_of_summary(summary, evidence, was_over=was_over),
+        *words_of_upload(evidence.upload),
+        *words_of_deaths(evidence.deaths),
+        *table("On the ledger", proof_rows(evidence), width, clipped),
+        *table("Slowest files", slowest_rows(evidence), width, shortened),
+        *table("Failures by kind and error", failure_rows(summary), width, clipped),
         "",
-        *words_of_the_way_on(run),
+        *words_of_the_way_on(database),
     ]
 
 
-def words_of_interruption(counts: Counts, run: Run) -> list[str]:
-    """What there is to say when somebody stopped it: that nothing is lost."""
-    left = counts.total - counts.ended
+def words_of_interruption(evidence: Evidence | None, database: Path) -> list[str]:
+    """What there is to say when it was stopped before the end: that nothing is lost."""
+    if evidence is None:
+        return ["Stopped before anything was submitted. The same command begins again."]
+    left = evidence.total - evidence.ended
     return [
-        f"Stopped: {counts.ended:,} of {counts.total:,} jobs have an outcome, {left:,} are left.",
+        f"Stopped: {evidence.ended:,} of {evidence.total:,} jobs have an outcome, "
+        f"{left:,} are left.",
         "The same command goes on with them.",
-        f"Database: {run.database}",
+        f"Database: {database}",
     ]
 
 
-def words_of_outcomes(summary: Summary) -> list[str]:
-    """How many jobs are where, and what it took."""
-    outcomes = ", ".join(f"{count:,} {status.value}" for status, count in summary.outcomes)
-    lines = [f"{summary.jobs:,} jobs: {outcomes}"]
-    extra = [f"{summary.attempts:,} attempts"]
-    if summary.retried:
-        extra.append(f"{summary.retried:,} jobs retried, {summary.rescued:,} of them completed")
-    if summary.warned:
-        extra.append(f"{summary.warned:,} completed with warnings")
-    return [*lines, "; ".join(extra)]
+def words_of_summary(summary: BatchSummary, evidence: Evidence, *, was_over: bool) -> list[str]:
+    """What was frozen when the last member had ended."""
+    seconds = evidence.worked_us / US_PER_SECOND
+    speed = summary.total / seconds if seconds else 0.0
+    counts = {
+        "completed": summary.completed,
+        "failed": summary.failed,
+        "cancelled": summary.cancelled,
+    }
+    outcomes = ", ".join(f"{count:,} {word}" for word, count in counts.items() if count)
+    earlier = (
+        "was finalized by an earlier run, so nothing was left to do. Its" if was_over else "is"
+    )
+    verdict = "summary says:" if was_over else "finalized, its summary frozen:"
+    lines = [
+        f"Batch {summary.batch_id} {earlier} {verdict} {summary.status.replace('_', ' ')}",
+        f"{summary.total:,} jobs: {outcomes}",
+        f"{summary.attempts:,} attempts; {summary.retried:,} jobs started more than once; "
+        f"{summary.completed_with_warnings:,} completed with warnings",
+        f"{summary.total:,} outcomes in {seconds:.1f} s of work, {speed:,.0f} jobs/s",
+    ]
+    if summary.duration_max_us is not None:
+        lines.append(
+            f"from first start to end: half took up to {milliseconds(summary.duration_p50_us)}, "
+            f"19 of 20 up to {milliseconds(summary.duration_p95_us)}, the longest "
+            f"{milliseconds(summary.duration_max_us)}"
+        )
+    return lines
 
 
-def words_of_speed(summary: Summary, run: Run) -> list[str]:
-    """What this run did, and how fast."""
-    ended = summary.ended - run.ended_before
-    earlier = f"; {run.ended_before:,} had one from earlier runs" if run.ended_before else ""
-    if not ended and summary.ended == summary.jobs:
-        return [f"All {summary.jobs:,} already had an outcome: nothing was left to do."]
-    speed = ended / run.seconds if run.seconds > 0 else 0.0
-    return [f"{ended:,} outcomes in {run.seconds:.1f} s, {speed:,.0f} jobs/s{earlier}"]
+def words_of_upload(upload: Upload | None) -> list[str]:
+    """How the draft became a job."""
+    if upload is None:
+        return []
+    lines = [
+        "",
+        f"Uploaded: {upload.size_bytes:,} bytes, sha256 {upload.digest[:DIGEST_SHOWN]}..., "
+        f"to job {upload.job_id}, a draft until the file was on disk",
+        f"  {upload.story}",
+    ]
+    if upload.inventory is not None:
+        found = upload.inventory
+        lines.append(
+            f"  it counted {found.questions:,} questions about {found.files:,} files, "
+            f"{found.size_bytes / US_PER_SECOND:,.1f} MB"
+        )
+    return lines
 
 
-def slowest_rows(summary: Summary) -> list[tuple[str, str]]:
+def words_of_deaths(deaths: Sequence[Death]) -> list[str]:
+    """What each death cost."""
+    lines: list[str] = []
+    for death in deaths:
+        bodies = counted(death.running, "job was", "jobs were")
+        lines += ["", f"Killed with kill -9 after {death.outcomes:,} outcomes: {bodies} running"]
+        if death.recovery_us is not None:
+            lines.append(
+                f"  recovery took {milliseconds(death.recovery_us)}, from opening the database to "
+                "the last of them put back"
+            )
+        if death.first_body_us is not None:
+            lines.append(f"  after {milliseconds(death.first_body_us)} the first body ran")
+        again = counted(death.again, "body", "bodies")
+        lines.append(f"  {again} ran again, because their end was not yet on disk")
+    return lines
+
+
+def proof_rows(evidence: Evidence) -> list[tuple[str, str]]:
+    """What must be nothing, and is, unless it says so."""
+    lost = "THESE ARE LOST" if evidence.lost else "nothing was lost"
+    twice = ": THIS MUST NOT BE" if evidence.twice else ""
+    of = (
+        f"{evidence.acknowledged:,} acknowledged"
+        if evidence.acknowledged
+        else f"{evidence.total:,}"
+    )
+    return [
+        (f"{evidence.lost:,}", f"of {of} jobs without an outcome: {lost}"),
+        (f"{evidence.twice:,}", f"jobs were recorded complete twice{twice}"),
+        (f"{evidence.events:,}", "events tell it all"),
+    ]
+
+
+def slowest_rows(evidence: Evidence) -> list[tuple[str, str]]:
     """The slowest files, as rows of a table."""
-    return [(f"{us / 1000:,.0f} ms", path) for path, us in summary.slowest]
+    return [(milliseconds(us), path) for path, us in evidence.slowest]
 
 
-def failure_rows(summary: Summary) -> list[tuple[str, str]]:
+def failure_rows(summary: BatchSummary) -> list[tuple[str, str]]:
     """The most frequent failures, as rows of a table."""
-    rows = [(f"{count:,}", fault) for fault, count in summary.failures[:GROUPS]]
+    rows = [(f"{group.count:,}", fault_of(group)) for group in summary.failures[:GROUPS]]
     rest = summary.failures[GROUPS:]
-    if rest:
-        rows.append((f"{sum(count for _, count in rest):,}", f"of {len(rest):,} other sorts"))
-    return rows
+    beyond = sum(group.count for group in rest) + summary.failures_beyond
+    return [*rows, (f"{beyond:,}", "of other sorts")] if beyond else rows
 
 
-def words_of_the_way_on(run: Run) -> list[str]:
+def fault_of(group: FailureGroup) -> str:
+    """What a group died of, with the words of its first.
+
+    >>> from overseen_storage.lifecycle import Reason
+    >>> fault_of(FailureGroup("imports", Reason.ERROR, "SyntaxError", 2, 7, "bad (a.py, line 3)"))
+    'imports: SyntaxError, such as job 7: bad'
+    """
+    died = (group.error_type or group.reason.value).removeprefix("builtins.")
+    message = PLACE.sub("", (group.message or "").partition("\n")[0])
+    return f"{group.kind}: {died}, such as job {group.first_job_id}" + (message and f": {message}")
+
+
+def words_of_the_way_on(database: Path) -> list[str]:
     """Where everything is, and what to do next; never cut, for one copies it."""
     return [
         "Every job has an outcome; run again, it knows that. To begin anew: --fresh",
-        f"Database: {run.database}",
-        f'Look in: sqlite3 "{run.database}" "{QUESTION}"',
+        f"Database: {database}",
+        f'Look in: sqlite3 "{database}" "{QUESTION}"',
         "Embed it: README.md and examples/hello.py",
     ]
+
+
+def counted(number: int, one: str, more: str) -> str:
+    """Say how many.
+
+    >>> counted(1, "job", "jobs"), counted(2_000, "job", "jobs")
+    ('1 job', '2,000 jobs')
+    """
+    return f"{number:,} {one if number == 1 else more}"
+
+
+def milliseconds(us: int | None) -> str:
+    """Say how long; what takes less than ten of them with a decimal.
+
+    >>> milliseconds(1_840), milliseconds(866_300)
+    ('1.8 ms', '866 ms')
+    """
+    value = (us or 0) / 1_000
+    return f"{value:,.1f} ms" if value < 10 else f"{value:,.0f} ms"
 
 
 def table(

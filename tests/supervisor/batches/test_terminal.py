@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -91,9 +92,10 @@ def test_a_line_fits_and_is_nothing_but_text(progress: BatchProgress, width: int
     assert ("100 %" in text) == (progress.fraction == 1) or width < 5
 
 
-def test_a_terminal_has_one_line_that_is_drawn_again() -> None:
+def test_a_terminal_has_one_line_that_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each drawing goes to the beginning of the line and erases it; the last one stands when it
     is closed, once."""
+    monkeypatch.setenv("TERM", "xterm")
     terminal = Terminal()
     display = ProgressDisplay(terminal, width=80)
     display.show(HALF_WAY)
@@ -120,6 +122,14 @@ def test_a_log_has_a_line_for_each_tenth_and_no_control_characters() -> None:
     assert len(lines) == 12
     assert all(one.isprintable() for one in lines)
     assert lines[-1] == line(AT_THE_END, 120)
+
+
+def test_a_dumb_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TERM=dumb cannot go back in its line, so nothing is drawn in place."""
+    monkeypatch.setenv("TERM", "dumb")
+    terminal = Terminal()
+    ProgressDisplay(terminal, width=80).show(HALF_WAY)
+    assert terminal.getvalue() == line(HALF_WAY, 80) + "\n"
 
 
 def test_times_are_told_as_people_do() -> None:
