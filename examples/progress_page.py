@@ -48,7 +48,7 @@ PAGE = """<!doctype html>
 <h1>Batch <span id="batch"></span>: <span id="status">...</span></h1>
 <progress id="bar" value="0"></progress>
 <p><span id="counts"></span> <em id="connection"></em></p>
-<form method="post" action="/batches?pages=200"><button>Start another</button></form>
+<form method="post" action="/batches?pages=20"><button>Start another</button></form>
 <ol id="events"></ol>
 <script>
 "use strict";
@@ -141,7 +141,7 @@ KnownBatch = Annotated[Batch, Depends(batch_of)]
 
 
 @router.post("/batches")
-async def start(request: Request, pages: int = 200) -> RedirectResponse:
+async def start(request: Request, pages: int = 20) -> RedirectResponse:
     """Start a batch and show its page; it may be over before the browser has read this answer."""
     supervisor: Supervisor = request.app.state.supervisor
     async with supervisor.batch("words") as batch:
@@ -193,9 +193,9 @@ class Server(uvicorn.Server):
     """Stops although pages are open: a server waits for its connections, and a stream never ends
     by itself before its batch does. So the supervisor stops first, and with it every stream."""
 
-    def __init__(self, app: FastAPI) -> None:
-        super().__init__(uvicorn.Config(app, log_level="warning"))
-        self.supervisor: Supervisor = app.state.supervisor
+    def __init__(self, config: uvicorn.Config, supervisor: Supervisor) -> None:
+        super().__init__(config)
+        self.supervisor = supervisor
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await self.supervisor.stop()
@@ -226,7 +226,8 @@ async def use(client: httpx2.AsyncClient) -> None:
 
 async def main(folder: Path, *, until_interrupted: bool) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = Server(create_app(folder))
+        app = create_app(folder)
+        server = Server(uvicorn.Config(app, log_level="warning"), app.state.supervisor)
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         url = "http://{}:{}".format(*listening.getsockname())
         try:

@@ -25,6 +25,7 @@ LATER: Final = MappingProxyType(
 INCIDENTS: Final = MappingProxyType(
     {
         "Crawl jobs": "A completed job was marked failed by a cleaner.",
+        "Progress page": "A page subscribed too late, missed the end of a fast job and hung.",
         "Fast jobs and retries": "Start times were overwritten, constraints violated.",
     }
 )
