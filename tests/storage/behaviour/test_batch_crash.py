@@ -15,7 +15,7 @@ from overseen_storage.orders import Callback
 
 
 async def test_a_crash_between_the_last_end_and_the_finalization(durable_place: Place) -> None:
-    """R41: the next life finds the batch due, finalizes it once, and the callback is one job."""
+    """The next life finds the batch due, finalizes it once, and the callback is one job. (R41)"""
     writer = Writer(durable_place.make())
     await writer.open()
     batch_id, claimed = await sealed_batch(writer, 2)

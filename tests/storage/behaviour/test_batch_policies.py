@@ -251,9 +251,13 @@ async def test_waiting_members_are_cancelled_a_few_at_a_time(writer: Writer, sto
     batch_id, claimed = await sealed_batch(writer, 1)
     other = await open_batch(writer)
     jobs = [new_job(), new_job(status=Status.SCHEDULED, due_at=10**17), new_job("gone")]
-    ids = await writer.submit(*[member(other, job) for job in jobs])
+    (again,) = await add(writer, other)
+    (attempt,) = await writer.claim()
+    retry = PutBack(again, attempt.fence, Status.RETRYING, Reason.ERROR, due_at=10**17)
+    await writer.commit(put_backs=[retry])
+    ids = [again, *await writer.submit(*[member(other, job) for job in jobs])]
     await writer.commit(claims=[ClaimFrom("main", 1)], kinds=frozenset({"none"}))  # holds them
-    ids += await add(writer, other, 2)
+    ids += await add(writer, other)
     await stop(writer, other)
     first = await cancel_members(writer, other, 2)
     assert (first.cancelled, first.remaining) == (tuple(ids[:2]), True)

@@ -209,7 +209,7 @@ DRAFT = NewJob(kind="work", queue="main", arguments="{}", status=Status.DRAFT, e
 async def test_the_end_of_the_last_member_makes_a_batch_due(
     writer: Writer, store: Store, job: NewJob, ending: Ending
 ) -> None:
-    """R42: whatever ends it, the same transaction marks the batch and says so."""
+    """Whatever ends it, the same transaction marks the batch and says so. (R42)"""
     batch_id = await open_batch(writer)
     await add(writer, batch_id, job=job)
     await seal(writer, batch_id)
@@ -220,7 +220,7 @@ async def test_the_end_of_the_last_member_makes_a_batch_due(
 
 
 async def test_an_open_batch_is_never_due(writer: Writer, store: Store) -> None:
-    """R34: it is not done before all of its members are known, though all known ones have ended."""
+    """It is not done before all of its members are known, though all known ended. (R34)"""
     batch_id = await open_batch(writer)
     await add(writer, batch_id, 2)
     done = await end(writer, *await writer.claim())
@@ -240,7 +240,7 @@ async def test_an_open_batch_is_never_due(writer: Writer, store: Store) -> None:
     ids=["draft", "scheduled", "pending"],
 )
 async def test_a_member_that_waits_is_not_over(writer: Writer, store: Store, job: NewJob) -> None:
-    """R44: with one member that waits, the ends of all others make no batch due."""
+    """With one member that waits, the ends of all others make no batch due. (R44)"""
     batch_id = await open_batch(writer)
     await add(writer, batch_id, 2)
     claimed = await writer.claim()
@@ -255,7 +255,7 @@ async def test_a_member_that_waits_is_not_over(writer: Writer, store: Store, job
 async def test_an_attempt_that_is_put_back_is_not_over(
     writer: Writer, store: Store, status: Status
 ) -> None:
-    """R44: a member that will run again keeps its batch from being due."""
+    """A member that will run again keeps its batch from being due. (R44)"""
     batch_id, (claimed,) = await sealed_batch(writer, 1)
     due_at = None if status is Status.PENDING else 9 * SECOND
     back = PutBack(claimed.id, claimed.fence, status, Reason.ERROR, due_at=due_at)
@@ -313,7 +313,7 @@ async def test_finalizing_freezes_the_summary(writer: Writer, store: Store) -> N
 
 
 async def test_a_batch_is_finalized_once(writer: Writer, store: Store) -> None:
-    """R43: whoever comes second is declined and inserts nothing, in the same group too."""
+    """Whoever comes second is declined and inserts nothing, in the same group too. (R43)"""
     batch_id, claimed = await sealed_batch(writer, 1)
     await end(writer, *claimed)
     callback = Callback("finish", new_job("report"))
@@ -328,8 +328,8 @@ async def test_a_batch_is_finalized_once(writer: Writer, store: Store) -> None:
 
 
 async def test_callbacks_are_submitted_with_the_end(writer: Writer, store: Store) -> None:
-    """R43: they are jobs that say whose callbacks they are, no members, and can be claimed in the
-    same group."""
+    """They are jobs that say whose callbacks they are, no members, and can be claimed in the
+    same group. (R43)"""
     batch_id, claimed = await sealed_batch(writer, 1)
     await end(writer, *claimed)
     callbacks = (
@@ -367,7 +367,7 @@ async def test_a_callback_that_cannot_be_stored_undoes_the_order(
 
 
 async def test_the_watchdog_finds_what_is_to_do(writer: Writer, store: Store) -> None:
-    """R41: due and stopped batches are found in the rows, in order, up to a limit."""
+    """Due and stopped batches are found in the rows, in order, up to a limit. (R41)"""
     due = [(await sealed_batch(writer, 0))[0] for _ in range(3)]
     busy = [await open_batch(writer) for _ in range(3)]
     for batch_id in busy:

@@ -119,7 +119,7 @@ def test_rows_of_batches_are_read_in_the_order_of_the_record() -> None:
 
 
 async def test_the_sweep_does_not_trust_marks(writer: Writer, path: Path) -> None:
-    """R41: a due batch whose mark was lost is found in its members' rows, and finalized."""
+    """A due batch whose mark was lost is found in its members' rows, and finalized. (R41)"""
     batch_id, claimed = await sealed_batch(writer, 1)
     await end(writer, *claimed)
     look(path, lambda connection: connection.execute("UPDATE batch SET due = 0"))

@@ -150,6 +150,7 @@ def test_waiting_jobs_are_cancelled_from_where_no_body_runs() -> None:
     """CANCEL outside of an attempt is guarded by the statuses it is legal from, but live ones."""
     expected = sources_of(Move.CANCEL) - LIVE
     assert guard("cancel_waiting") == guard("replace") == expected
+    assert guard("cancel_members") == guard("waiting_members") == expected
 
 
 def test_ends_of_attempts_are_the_lifecycle() -> None:
