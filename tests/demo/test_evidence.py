@@ -60,8 +60,7 @@ async def finished(tmp_path: Path) -> Finished:
 
 
 async def test_a_batch_that_went_well_has_nothing_against_it(finished: Finished) -> None:
-    """Its members, its upload and its summary are there; nobody died, nothing is lost or doubled.
-    (R34)"""
+    """Its members, its upload and its summary are there; nobody died, nothing is lost or twice."""
     evidence = finished.evidence()
 
     assert (evidence.total, evidence.ended) == (FILES + 1, FILES + 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 
 from overseen.demo.evidence import Death, Evidence, Upload
 from overseen.demo.jobs import Inventory
+from overseen.demo.parent import Course
+from overseen.demo.place import Place
 from overseen.demo.report import (
     clipped,
     failure_rows,
@@ -19,6 +22,8 @@ from overseen.demo.report import (
     words,
     words_of_interruption,
 )
+from overseen.demo.run import report
+from overseen.demo.screen import Screen
 from overseen_storage.batch_lifecycle import BatchStatus
 from overseen_storage.batch_records import BatchSummary, FailureGroup
 from overseen_storage.lifecycle import Reason
@@ -102,6 +107,19 @@ def test_a_loss_would_be_said_as_one() -> None:
 
     assert rows[0] == ("2", "of 2,000 acknowledged jobs without an outcome: THESE ARE LOST")
     assert rows[1] == ("1", "jobs were recorded complete twice: THIS MUST NOT BE")
+
+
+def test_the_exit_code_counts_what_came_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """0 only when all is well; a loss is a failure, an interruption 130, a death without a name 1."""
+    screen, place = Screen(sys.stderr), Place(DATABASE)
+    unfinished = replace(EVIDENCE, summary=None)
+
+    assert report(Course(), place, EVIDENCE, screen) == 0
+    assert report(Course(), place, replace(EVIDENCE, lost=1), screen) == 1
+    assert report(Course(interrupted=True), place, unfinished, screen) == 130
+    assert report(Course(code=4), place, None, screen) == 4
+    assert report(Course(code=-9), place, unfinished, screen) == 1
+    assert "signal 9" in capsys.readouterr().err
 
 
 def test_what_nobody_saw_acknowledged_is_not_called_so() -> None:
