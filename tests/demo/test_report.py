@@ -110,7 +110,7 @@ def test_a_loss_would_be_said_as_one() -> None:
 
 
 def test_the_exit_code_counts_what_came_of_it(capsys: pytest.CaptureFixture[str]) -> None:
-    """0 only when all is well; a loss is a failure, an interruption 130, a death without a name 1."""
+    """0 only when all is well; a loss is a failure, an interruption 130, an unknown death 1."""
     screen, place = Screen(sys.stderr), Place(DATABASE)
     unfinished = replace(EVIDENCE, summary=None)
 
