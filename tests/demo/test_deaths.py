@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
 from contextlib import closing
+from pathlib import Path
 from typing import TypeAlias
 
 import pytest
 from tests.demo.demos import ENDED, Demo, wait_for, wait_for_tenth
+
+from overseen.demo.evidence import Evidence, gather_evidence
 
 Finished: TypeAlias = tuple[Demo, subprocess.CompletedProcess[str]]
 
@@ -71,6 +75,34 @@ def test_the_figures_of_the_kill_are_those_of_the_ledger(finished: Finished) -> 
         f" where type in ({ENDED}) group by job_id having count(*) <> 1)"
     )
     assert demo.ask(twice) == 0
+
+
+def test_a_body_that_did_not_run_again_is_not_counted_as_one_that_did(
+    finished: Finished, tmp_path: Path
+) -> None:
+    """Without its second start on the ledger, an attempt that was cut off is only that."""
+    demo, _ = finished
+    copy = tmp_path / "demo.db"
+    shutil.copy(demo.database, copy)
+    [questions] = demo.database.with_name("demo-planted").glob("*.jsonl")
+    [real] = evidence_of(copy, questions.stem).deaths
+    with closing(sqlite3.connect(copy)) as database, database:
+        database.execute(
+            "delete from ledger where seq in (select later.seq from ledger_view as later"
+            " join ledger_view as lost using (job_id)"
+            " where lost.type = 'requeued' and later.type = 'started'"
+            " and later.attempt > lost.attempt)"
+        )
+
+    [death] = evidence_of(copy, questions.stem).deaths
+
+    assert (real.again, death.running, death.again) == (real.running, real.running, 0)
+
+
+def evidence_of(database: Path, questions: str) -> Evidence:
+    evidence = gather_evidence(database, questions)
+    assert evidence is not None
+    return evidence
 
 
 def test_the_kill_comes_halfway(finished: Finished) -> None:
