@@ -2,8 +2,8 @@
 
     python3 dev.py bench [NAME...] [--json] [--quick] [--no-judge] [--folder PATH]
 
-NAME is one or more of: floor end_to_end latency big_table growth batches (default: all). Ends with
-1 if a median misses its bound, and names it.
+NAME is one or more of: floor end_to_end latency big_table growth batches subscribers; all by
+default. Ends with 1 if a median misses its bound, and names it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / name) for name in ("", "supervisor", "actors", "storage")]
 
-from benchmarks import batches, big_table, end_to_end, floor, growth, latency, machine  # noqa: E402 - after the path
+from benchmarks import batches, big_table, end_to_end, floor, growth, latency, machine, subscribers  # noqa: E402 - after the path
 from benchmarks.figures import Figure, table  # noqa: E402
 from benchmarks.settings import FULL, QUICK, Settings  # noqa: E402
 
@@ -29,6 +29,7 @@ QUESTIONS: dict[str, Callable[[Settings], list[Figure]]] = {
     "big_table": big_table.ask,
     "growth": growth.ask,
     "batches": batches.ask,
+    "subscribers": subscribers.ask,
 }
 
 

@@ -79,7 +79,8 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     due_wall_at: int | None = None
     """When it becomes pending by itself, in wall time (``at=``); the earlier of both counts."""
     expires_at: int | None = None
-    """When it fails as `expired` if it has not started: set at each entry to pending."""
+    """When it fails as `expired` if it has not started: set at each entry to pending. Of a draft:
+    when it is discarded unless somebody goes on with it."""
     started_at: int | None = None
     """First start of its first attempt: written once, kept for ever."""
     attempt_started_at: int | None = None

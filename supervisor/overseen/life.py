@@ -189,6 +189,8 @@ class Life:
         running.recent.wake_all()
         running.finalizer.wake_all()
         await within(CLOSE_SECONDS, self._last_words())
+        # A crowd that lags gets the end too, for as long as bodies got theirs and while it gets on.
+        await within(running.settings.drain_timeout, running.feed.drained(CLOSE_SECONDS))
         await keeper.stop()
         await self._end_mailbox()
         unwritten = [attempt for attempt in running.live if attempt.ended is not None]
@@ -216,12 +218,11 @@ class Life:
         await self._settle()
 
     async def _last_words(self) -> None:
-        """Log lines to the disk, the last events to hooks and to whoever reads along."""
+        """Log lines to the disk, the last events to hooks."""
         running = self.running
         await running.scribe.flush()
         if self._hook_caller is not None:
             await self._hook_caller.done.wait()
-        await running.feed.drained()
 
     async def _end_mailbox(self) -> None:
         """From here on nothing is taken and nothing is written: who lives now is a survivor."""

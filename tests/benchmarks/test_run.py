@@ -36,6 +36,11 @@ def test_a_quick_run_measures_every_figure_that_is_asked_for(tmp_path: Path) -> 
         "big file: memory above that",
         "100 orphans: first new body",
         "the grown file, of a fresh one",
+        "in a batch, of those by themselves",
+        "from the last end to the summary",
+        "submit meanwhile, p99",
+        "asking for the frozen summary",
+        "1,000 subscribers: of that",
     }
     assert report["machine"]["cores"] >= 1
     assert list(tmp_path.iterdir()) == []
@@ -46,7 +51,7 @@ def test_a_name_that_is_no_measurement_is_refused_with_those_that_are() -> None:
     ran = bench("speed")
 
     assert ran.returncode == 2
-    assert "there are floor, end_to_end, latency, big_table, growth" in ran.stderr
+    assert "there are floor, end_to_end, latency, big_table, growth, batches, subscribers" in ran.stderr
 
 
 def test_only_what_is_named_is_measured_in_that_order(tmp_path: Path) -> None:

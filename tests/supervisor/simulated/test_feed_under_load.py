@@ -141,3 +141,28 @@ async def test_a_crowd_of_subscribers_leaves_the_loop_to_the_work(
     for seqs in seen:
         assert len(seqs) >= 6_000
         assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
+
+
+async def test_a_crowd_that_lags_at_the_stop_gets_everything(
+    make_slow: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stop waits for subscribers that are far behind, as long as they get on: none ends short of
+    the last event. (R38)"""
+    make_pages_small(monkeypatch, 50)
+    loop = running_virtual_loop()
+
+    async def subscriber(supervisor: Supervisor, seqs: list[int]) -> None:
+        async for event in supervisor.events(after="now"):
+            loop.stall(DELIVERY_SECONDS)
+            seqs.append(event.seq)
+
+    async with make_slow(quick) as supervisor:
+        seen: list[list[int]] = [[] for _ in range(200)]
+        crowd = [asyncio.create_task(subscriber(supervisor, seqs)) for seqs in seen]
+        await asyncio.sleep(1)
+        await work(supervisor, 2_000)
+    await asyncio.gather(*crowd)
+
+    assert min(map(len, seen)) >= 3 * 2_000
+    for seqs in seen:
+        assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
