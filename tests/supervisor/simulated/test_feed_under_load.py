@@ -146,8 +146,8 @@ async def test_a_crowd_of_subscribers_leaves_the_loop_to_the_work(
 async def test_a_crowd_that_lags_at_the_stop_gets_everything(
     make_slow: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The stop waits for subscribers that are far behind, as long as they get on: none ends short of
-    the last event. (R38)"""
+    """The stop waits for subscribers that are far behind, as long as they get on: none ends short
+    of the last event. (R38)"""
     make_pages_small(monkeypatch, 50)
     loop = running_virtual_loop()
 
