@@ -67,6 +67,20 @@ def test_progress_page_tells_whoever_joins_everything_to_the_end(tmp_path: Path)
     assert all('"status": "completed", "total": 50, "completed": 50' in line for line in lines)
 
 
+def test_uploads_each_log_is_one_completed_job(tmp_path: Path) -> None:
+    """The incident "Upload jobs": slow uploads, idle workers; each file is one job, completed after
+    its last stage, and the client that went away left nothing. (incident: Upload jobs)"""
+    lines = run("uploads.py", tmp_path).splitlines()
+
+    names = ["web-1", "web-2", "api-1", "api-2", "mail-1", "lost"]
+    assert [line.split()[0] for line in lines[:6]] == names
+    assert all("summarise: 600 lines" in line and "ERROR" in line for line in lines[:5])
+    assert "is cancelled (draft_discarded): the client went away" in lines[5]
+    assert lines[6].startswith("0 jobs started before their file was there")
+    assert "{'cancelled': 1, 'completed': 5}" in lines[6]
+    assert lines[7:] == ["5 files are kept for 5 completed jobs; 0 private words left"]
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_each_example_says_how_to_run_it(example: Path) -> None:
     """Its first lines hold the command, and a test here runs it."""
