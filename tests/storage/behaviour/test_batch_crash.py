@@ -8,8 +8,8 @@ from tests.storage.checkers import check_everything
 from tests.storage.driving import Place, Writer, finish, new_job
 
 from overseen_storage.batch_lifecycle import BatchPolicy, BatchStatus
-from overseen_storage.groups import JobQuery
-from overseen_storage.items import Finish, Submission
+from overseen_storage.groups import JobQuery, PruneRequest
+from overseen_storage.items import ClaimFrom, Finish, Submission
 from overseen_storage.lifecycle import Cause, Reason, Status
 from overseen_storage.orders import Callback
 
@@ -85,3 +85,19 @@ async def test_a_refused_row_does_not_hide_a_batch(writer: Writer) -> None:
     )
     assert done.batches_due == [batch_id]
     await finalize(writer, batch_id)
+
+
+async def test_batches_are_not_forgotten_between_groups(writer: Writer) -> None:
+    """Pruning, and releasing held jobs, leave what is known of batches as it was: one that is
+    stopped stays so, and one that ends is told."""
+    batch_id, claimed = await sealed_batch(writer, 1)
+    stopped = await open_batch(writer)
+    await add(writer, stopped)
+    await batching.stop(writer, stopped)
+    await writer.submit(new_job("gone", "other"))
+    await writer.commit(claims=[ClaimFrom("other", 1)], kinds=frozenset({"work"}))
+    assert await writer.store.release_holds(at=writer.next, kinds=["gone"], limit=9) == 1
+    writer.next += 2
+    await writer.store.prune(PruneRequest(completed_before=writer.next))
+    done = await writer.commit(finishes=[finish(claimed[0])], claims=[ClaimFrom("main", 9)])
+    assert (done.batches_due, done.claimed) == ([batch_id], [])

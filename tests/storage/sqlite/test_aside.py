@@ -73,14 +73,14 @@ async def test_other_reads_do_not_wait(tmp_path: Path) -> None:
     """While one walks over many rows, a row is read and a group is committed."""
     gate = threading.Event()
 
-    class Slow(Counted):
+    class Gated(Counted):
         def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
             if "GROUP BY queue, status" in sql:
                 assert gate.wait(30)
             return super().execute(sql, parameters)
 
     store = SqliteStore(
-        tmp_path / "jobs.db", connector=AiosqliteConnector(Slow), synchronous="normal"
+        tmp_path / "jobs.db", connector=AiosqliteConnector(Gated), synchronous="normal"
     )
     async with Writer(store) as writer:
         slow = asyncio.ensure_future(store.counts())
@@ -91,16 +91,37 @@ async def test_other_reads_do_not_wait(tmp_path: Path) -> None:
         await slow
 
 
+class Slow(AiosqliteConnector):
+    """Takes its time over the third connection."""
+
+    def __init__(self) -> None:
+        super().__init__(Counted)
+        self.asked = 0
+        self.begun = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def connect(self, path: str, *, read_only: bool) -> Link:
+        """The first two at once."""
+        self.asked += 1
+        if self.asked > 2:
+            self.begun.set()
+            await self.go_on.wait()
+        return await super().connect(path, read_only=read_only)
+
+
 async def test_who_gives_up_leaves_the_connection_to_the_next(tmp_path: Path) -> None:
     """Cancelled while it is made, it is made all the same: no second one, none left open."""
-    async with Writer(store_at(tmp_path / "jobs.db")) as writer:
-        impatient = asyncio.ensure_future(writer.store.counts())
-        await asyncio.sleep(0)
+    connector = Slow()
+    store = SqliteStore(tmp_path / "jobs.db", connector=connector, synchronous="normal")
+    async with Writer(store):
+        impatient = asyncio.ensure_future(store.counts())
+        await connector.begun.wait()
         impatient.cancel()
         with pytest.raises(asyncio.CancelledError):
             await impatient
-        assert await writer.store.counts() == {}
-        assert Counted.made == 3
+        connector.go_on.set()
+        assert await store.counts() == {}
+        assert (connector.asked, Counted.made) == (3, 3)
     assert Counted.open_now == 0
 
 
