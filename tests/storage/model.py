@@ -151,9 +151,9 @@ class Model:
         ids: list[int] = []
         created: list[bool] = []
         replaced: list[int] = []
-        closed = [self.batches.why_closed(new.batch_id) for new in submission.jobs]
-        if any(closed):
-            return next(Refused(index, why, "") for index, why in enumerate(closed) if why)
+        late = self.refused_late(submission.jobs)
+        if late is not None:
+            return late
         for index, new in enumerate(submission.jobs):
             known = self.same_request(new) or self.holder(new)
             if known is None and self.files_gone(new):
@@ -167,7 +167,7 @@ class Model:
             if refusal:
                 assert index == 0, "the model undoes nothing: refusable jobs come first"
                 return refusal
-            if new.on_conflict is OnConflict.REPLACE and known.idempotency_key is None:
+            if self.takes_the_place_of(new, known):
                 self.give_up(known, Reason.REPLACED)
                 replaced.append(known.id)
                 ids.append(self.create(new).id)
@@ -175,6 +175,23 @@ class Model:
                 ids.append(known.id)
             created.append(ids[-1] != known.id)
         return Accepted(ids, created, replaced)
+
+    def refused_late(self, jobs: list[NewJob]) -> Refused | None:
+        """Why a unit that names a closed batch is refused, unless its keys find every member."""
+        closed = [self.batches.why_closed(new.batch_id) for new in jobs]
+        keyed = any(new.key is not None or new.idempotency_key is not None for new in jobs)
+        for index, (new, why) in enumerate(zip(jobs, closed, strict=True)):
+            known = (self.same_request(new) or self.holder(new)) if keyed and any(closed) else None
+            refusal = None if known is None else self.refusal(new, known, index)
+            if refusal is not None:
+                return refusal
+            if why and (known is None or self.takes_the_place_of(new, known)):
+                return Refused(index, why, "")
+        return None
+
+    def takes_the_place_of(self, new: NewJob, known: ModelJob) -> bool:
+        """Whether `known` is cancelled for it."""
+        return new.on_conflict is OnConflict.REPLACE and known.idempotency_key is None
 
     def same_request(self, new: NewJob) -> ModelJob | None:
         """The job that was made for this idempotency key."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from overseen_storage.answers import Refused
@@ -21,25 +23,26 @@ def batches_of(items: list[Submission]) -> set[int]:
     return {job.batch_id for item in items for job in item.jobs if job.batch_id is not None}
 
 
-def refuse_closed(
-    writer: Writer, items: list[Submission], batch_ids: set[int]
-) -> dict[int, Refused]:
-    """By index, the submissions one of whose jobs names a batch that takes no members."""
+def closed_batches(writer: Writer, batch_ids: set[int]) -> dict[int, int | None]:
+    """Those that take no members, with the codes of their statuses (None: there is no such)."""
     asked = document(sorted(filter(is_storable, batch_ids)))
     closed = dict(_decode_closed(writer.text("closed_batches", ids=asked)))
     closed.update((batch_id, None) for batch_id in batch_ids if not is_storable(batch_id))
-    if not closed:
-        return {}
-    refused: dict[int, Refused] = {}
-    for number, item in enumerate(items):
-        for index, job in enumerate(item.jobs):
-            if job.batch_id in closed:
-                refused[number] = _refused(index, job.batch_id, closed[job.batch_id])
-                break
-    return refused
+    return closed
 
 
-def _refused(index: int, batch_id: int, code: int | None) -> Refused:
+def first_refused(item: Submission, closed: Mapping[int, int | None]) -> Refused | None:
+    """The answer to a submission one of whose jobs names a batch that takes no members."""
+    found = (refused_member(index, job, closed) for index, job in enumerate(item.jobs))
+    return next(filter(None, found), None)
+
+
+def refused_member(index: int, job: NewJob, closed: Mapping[int, int | None]) -> Refused | None:
+    """The answer to a job that cannot join its batch; None if it can, or names none."""
+    batch_id = job.batch_id
+    if batch_id is None or batch_id not in closed:
+        return None
+    code = closed[batch_id]
     if code is None:
         message = f"There is no batch {batch_id}: open one, and submit its members to that."
         return Refused(index, "no_batch", message)

@@ -110,6 +110,9 @@ def stop(writer: Writer, order: StopBatch) -> OrderAnswer:
     was_open = state.status is BatchStatus.OPEN
     if was_open:
         _seal(writer, order.batch_id, order.cause)
+    elif not _has_open(writer, order.batch_id):
+        # Its summary may be computed already: from here on nothing about it changes.
+        return state.declined("finalized")
     writer.run("stop_batch", id=order.batch_id, reason=REASON_CODES[Reason.REQUESTED])
     writer.event(
         EventType.BATCH_CANCELLING,
@@ -120,6 +123,11 @@ def stop(writer: Writer, order: StopBatch) -> OrderAnswer:
     )
     writer.batches_changed()
     return Obeyed(batch_id=order.batch_id, sealed=was_open)
+
+
+def _has_open(writer: Writer, batch_id: int) -> bool:
+    row = writer.one("batch_has_open", id=batch_id)
+    return row is not None and bool(row[0])
 
 
 def cancel_members(writer: Writer, order: CancelMembers) -> OrderAnswer:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
 
 import msgspec
 
@@ -24,7 +26,13 @@ from overseen_storage.lifecycle import (
     Reason,
     Status,
 )
-from overseen_storage.sqlite.adding_members import batches_of, refuse_closed, refuse_holder
+from overseen_storage.sqlite.adding_members import (
+    batches_of,
+    closed_batches,
+    first_refused,
+    refuse_holder,
+    refused_member,
+)
 from overseen_storage.sqlite.drafts import drop_files
 from overseen_storage.sqlite.inserting import Inserts, insert
 from overseen_storage.sqlite.rows import document
@@ -41,6 +49,7 @@ from overseen_storage.sqlite.writer import STATUS_OF, Writer
 Answer = Accepted | Refused
 
 _decode_keys = msgspec.json.Decoder(list[str]).decode
+NONE_CLOSED: Final[Mapping[int, int | None]] = MappingProxyType({})
 
 
 class Submissions:
@@ -85,12 +94,26 @@ def submit(writer: Writer, submissions: Submissions) -> list[Answer]:
     items = submissions.items
     if not submissions.batch_ids:
         return _submit(writer, submissions)
-    refused = refuse_closed(writer, items, submissions.batch_ids)
-    if not refused:
+    closed = closed_batches(writer, submissions.batch_ids)
+    if not closed:
         return _submit(writer, submissions)
-    others = Submissions([item for n, item in enumerate(items) if n not in refused])
-    answers = iter(_submit(writer, others))
-    return [refused[n] if n in refused else next(answers) for n in range(len(items))]
+    refused = {n: first for n, item in enumerate(items) if (first := first_refused(item, closed))}
+    others = iter(
+        _submit(writer, Submissions([item for n, item in enumerate(items) if n not in refused]))
+    )
+    return [
+        _submit_late(writer, item, refused[n], closed) if n in refused else next(others)
+        for n, item in enumerate(items)
+    ]
+
+
+def _submit_late(
+    writer: Writer, item: Submission, refused: Refused, closed: Mapping[int, int | None]
+) -> Answer:
+    """A batch of it takes no members any more. With keys it may all be there already."""
+    if all(job.key is None and job.idempotency_key is None for job in item.jobs):
+        return refused
+    return _submit_with_care(writer, _with_safe_keys(item), closed)
 
 
 def _submit(writer: Writer, submissions: Submissions) -> list[Answer]:
@@ -242,7 +265,9 @@ class _Collision(Exception):
         self.refused = refused
 
 
-def _submit_with_care(writer: Writer, submission: Submission) -> Answer:
+def _submit_with_care(
+    writer: Writer, submission: Submission, closed: Mapping[int, int | None] = NONE_CLOSED
+) -> Answer:
     """Create a submission's jobs one by one, each looking at what holds its keys."""
     ids: list[int] = []
     created: list[bool] = []
@@ -253,6 +278,9 @@ def _submit_with_care(writer: Writer, submission: Submission) -> Answer:
             for index, item in enumerate(submission.jobs):
                 job = make_safe(item)
                 existing = _existing(writer, index, job, submission.cause, replaced)
+                late = refused_member(index, job, closed)
+                if existing is None and late is not None:
+                    raise _Collision(late)
                 created.append(existing is None)
                 ids.append(
                     _create(writer, index, job, submission.cause) if existing is None else existing

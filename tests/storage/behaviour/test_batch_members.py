@@ -121,6 +121,26 @@ async def test_a_key_attaches_to_a_member_only(writer: Writer, own: str) -> None
     assert str(second) in answer.message
 
 
+@pytest.mark.parametrize("own", ["key", "idempotency_key"])
+async def test_a_member_that_is_submitted_again_after_the_seal_is_found(
+    writer: Writer, own: str
+) -> None:
+    """Whoever got no answer asks again: its members are found by their keys, also when the batch
+    is sealed; what is not there is refused, and nothing of such a submission is stored."""
+    batch_id = await open_batch(writer)
+    keyed = new_job(key="k") if own == "key" else new_job(idempotency_key="k")
+    (holder,) = await add(writer, batch_id, job=keyed)
+    await seal(writer, batch_id)
+    done = await writer.commit(
+        submissions=[
+            Submission([member(batch_id, keyed)]),
+            Submission([member(batch_id, keyed), member(batch_id, new_job(key="other"))]),
+        ]
+    )
+    assert accepted(done, 0) == [holder]
+    assert (refused(done, 1).index, refused(done, 1).why) == (1, "batch_sealed")
+
+
 async def test_a_key_of_no_member_is_told(writer: Writer) -> None:
     """A holder without a batch is refused to a member, too; a key that rejects says so as ever."""
     batch_id = await open_batch(writer)
