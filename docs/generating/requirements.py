@@ -1,7 +1,7 @@
 """What users of other systems complain about, turned into what must hold here, in our own words.
 
 The numbers are kept for ever; tests name them at the end of their docstrings, as ``(R3)`` or
-``(R3, R47)``. What belongs to a part that is not built yet says which: ``[later: batches]``.
+``(R3, R47)``. What belongs to a part that is not built yet says which: ``[later: workflows]``.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ __all__ = ["INCIDENTS", "Chapter", "Requirement", "chapters"]
 
 LATER: Final = MappingProxyType(
     {
-        "drafts": "drafts and attachments are not built yet",
-        "batches": "batches are not built yet",
+        "hosts": "submitting inside the host's own transaction is not built yet",
+        "workflows": "jobs that depend on each other are not built yet",
         "blocking": "the monitor that names the code that blocks is not built yet",
         "kit": "the public test kit is not built yet",
     }
@@ -25,8 +25,10 @@ LATER: Final = MappingProxyType(
 INCIDENTS: Final = MappingProxyType(
     {
         "Crawl jobs": "A completed job was marked failed by a cleaner.",
+        "Upload jobs": "A worker picked the job up before its files were attached.",
         "Progress page": "A page subscribed too late, missed the end of a fast job and hung.",
         "Fast jobs and retries": "Start times were overwritten, constraints violated.",
+        "Batches": "The last batch waited for ever: it was finalized only when a job was pulled.",
     }
 )
 
@@ -44,7 +46,6 @@ R6: A status is one read of one row; what submit returned can be read at once, u
     retention is over.
 R7: Cancel against completion has one winner; both sides get an answer, nobody an exception.
 R8: Whether a member of a batch has ended is read from its row, never from a second counter.
-    [later: batches]
 R9: The end of a job is written until it is on disk; a result is not forgotten because the disk
     was not there.
 R10: A row that runs without a body is found and resolved, also when the write of its end
@@ -83,10 +84,10 @@ R31: An attempt whose time is up is really cancelled, and is not ended before it
 
 ## Nothing is picked up too early
 
-R32: A job whose inputs are not there yet cannot be claimed. [later: drafts]
+R32: A job whose inputs are not there yet cannot be claimed.
 R33: Submitting fits the caller's own transaction, or comes safely after its commit. [later:
-    drafts]
-R34: A batch is not done before all of its members are known. [later: batches]
+    hosts]
+R34: A batch is not done before all of its members are known.
 
 ## Nobody waits for an event that was
 
@@ -100,13 +101,12 @@ R40: Events are made from the table of transitions, so that their documentation 
 
 ## Batches end
 
-R41: A batch that is complete is finalized by whoever looks, also after a crash. [later:
-    batches]
-R42: A member's end and the look at its batch are one transaction. [later: batches]
-R43: A callback is submitted exactly once. [later: batches]
-R44: A member that waits, runs, retries or is a draft is not over. [later: batches]
-R45: Every dependency says what happens when the other end fails. [later: batches]
-R46: No member's death can keep a callback from coming. [later: batches]
+R41: A batch that is complete is finalized by whoever looks, also after a crash.
+R42: A member's end and the look at its batch are one transaction.
+R43: A callback is submitted exactly once.
+R44: A member that waits, runs, retries or is a draft is not over.
+R45: Every dependency says what happens when the other end fails. [later: workflows]
+R46: No member's death can keep a callback from coming.
 
 ## Times and attempts
 

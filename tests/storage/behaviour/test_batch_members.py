@@ -155,7 +155,8 @@ async def test_a_key_of_no_member_is_told(writer: Writer) -> None:
 
 
 async def test_counts_always_add_up(writer: Writer, store: Store) -> None:
-    """Members are counted where they are, and the numbers add up to the total at every moment."""
+    """Members are counted where they are, and the numbers add up to the total at every moment.
+    (R8)"""
     batch_id = await open_batch(writer)
     seen: list[tuple[int, ...]] = []
 
