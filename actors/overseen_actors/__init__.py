@@ -31,6 +31,7 @@ from overseen_actors.errors import (
     VirtualStalled,
     VirtualStepLimit,
     VirtualTimeError,
+    VirtualTimeLimit,
 )
 from overseen_actors.mailbox import Mailbox
 from overseen_actors.restart import (
@@ -41,7 +42,16 @@ from overseen_actors.restart import (
     RestartIntensity,
     should_restart,
 )
-from overseen_actors.virtual import VirtualLoop, run_virtual, running_virtual_loop
+from overseen_actors.virtual import (
+    VirtualLoop,
+    VirtualOptions,
+    run_virtual,
+    running_virtual_loop,
+    without_collecting_garbage,
+)
+from overseen_actors.virtual_ready import Schedule
+from overseen_actors.virtual_threads import GatedQueue, Threads
+from overseen_actors.virtual_trace import Trace
 
 __all__ = [
     "Actor",
@@ -51,6 +61,7 @@ __all__ = [
     "ChildrenFailedToStop",
     "Clock",
     "Ending",
+    "GatedQueue",
     "InvalidBound",
     "Keeper",
     "KeeperStopped",
@@ -62,16 +73,22 @@ __all__ = [
     "RestartIntensity",
     "RestartIntensityReached",
     "Restarted",
+    "Schedule",
     "Stamper",
     "SystemClock",
+    "Threads",
+    "Trace",
     "UnsupportedPython",
     "VirtualDeadlock",
     "VirtualIOError",
     "VirtualLoop",
+    "VirtualOptions",
     "VirtualStalled",
     "VirtualStepLimit",
     "VirtualTimeError",
+    "VirtualTimeLimit",
     "run_virtual",
     "running_virtual_loop",
     "should_restart",
+    "without_collecting_garbage",
 ]

@@ -1,13 +1,17 @@
-"""Names what every task waits for: what to read when nothing can ever go on."""
+"""Names what every task and timer is for: what to read when nothing goes on, or all for ever."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
 from types import CodeType, FrameType
+from typing import cast
 
 LINKS_MAX = 50
 """Links of one await chain that are shown; a longer one is a recursion."""
+
+TIMERS_MAX = 10
+"""Timers that are shown: the next ones."""
 
 
 def waiting_tasks(loop: asyncio.AbstractEventLoop) -> list[str]:
@@ -22,9 +26,37 @@ def waiting_tasks(loop: asyncio.AbstractEventLoop) -> list[str]:
     ]
 
 
-def _age(task: asyncio.Task[object]) -> tuple[int, str]:
-    """Orders Task-9 before Task-10."""
-    return len(task.get_name()), task.get_name()
+def set_timers(loop: asyncio.AbstractEventLoop) -> list[str]:
+    """One line for each of the next timers: when, and for whom.
+
+    `at 1030.0 s: Task-2` where a task sleeps, else the function that will be called.
+    """
+    scheduled: list[asyncio.TimerHandle] = getattr(loop, "_scheduled", [])
+    timers = sorted((timer for timer in scheduled if not timer.cancelled()), key=_due)
+    lines = [f"at {timer.when()} s: {_timer_is_for(loop, timer)}" for timer in timers]
+    more = [f"and {len(lines) - TIMERS_MAX} more"] if len(lines) > TIMERS_MAX else []
+    return lines[:TIMERS_MAX] + more
+
+
+def _due(timer: asyncio.TimerHandle) -> float:
+    return timer.when()
+
+
+def _timer_is_for(loop: asyncio.AbstractEventLoop, timer: asyncio.TimerHandle) -> str:
+    arguments: tuple[object, ...] = getattr(timer, "_args", None) or ()
+    if arguments and isinstance(arguments[0], asyncio.Future):
+        for task in asyncio.all_tasks(loop):
+            if getattr(task, "_fut_waiter", None) is arguments[0]:
+                return task.get_name()
+    callback: object = getattr(timer, "_callback", None)
+    name: object = getattr(callback, "__qualname__", None)
+    return name if isinstance(name, str) else type(callback).__qualname__
+
+
+def _age(task: asyncio.Task[object]) -> tuple[int, int, str]:
+    """By number where it has one; else Task-9 before Task-10."""
+    number: int = getattr(task, "number", 0)
+    return number, len(task.get_name()), task.get_name()
 
 
 def _links(awaited: object) -> str:
@@ -36,7 +68,19 @@ def _bottom(task: asyncio.Task[object]) -> str:
     waits_for: object = getattr(task, "_fut_waiter", None)
     if isinstance(waits_for, asyncio.Task):
         return f"the end of {waits_for.get_name()}"
+    gathered: object = getattr(waits_for, "_children", None)
+    if isinstance(gathered, list):
+        names = _names_of_those_not_done(cast("list[object]", gathered))
+        return f"the ends of {', '.join(names) or 'nobody'}"
     return "a future" if waits_for is not None else "its next turn"
+
+
+def _names_of_those_not_done(gathered: list[object]) -> list[str]:
+    return [
+        child.get_name() if isinstance(child, asyncio.Task) else "a future"
+        for child in gathered
+        if isinstance(child, asyncio.Future) and not child.done()
+    ]
 
 
 def await_chain(awaited: object) -> Iterator[str]:

@@ -13,7 +13,8 @@ ActorError
     ├── VirtualDeadlock       nothing ready, no timer, nobody at work: no task can ever go on
     ├── VirtualIOError        real input or output was asked of the virtual loop (also an OSError)
     ├── VirtualStalled        real threads held the clock and did not answer in time
-    └── VirtualStepLimit      more callbacks than the run was allowed
+    ├── VirtualStepLimit      more callbacks than the run was allowed
+    └── VirtualTimeLimit      more virtual time than the run was allowed
 """
 
 from __future__ import annotations
@@ -108,7 +109,7 @@ class VirtualTimeError(ActorError):
 
 
 class UnsupportedPython(VirtualTimeError):
-    """CPython's event loop is not shaped as the virtual loop needs it."""
+    """CPython's event loop, or anyio's, is not shaped as the virtual loop needs it."""
 
 
 class VirtualDeadlock(VirtualTimeError):
@@ -120,7 +121,7 @@ class VirtualIOError(VirtualTimeError, OSError):
 
     def __init__(self, what: str) -> None:
         super().__init__(
-            f"{what}: the virtual loop has no files, sockets, processes or signals, because "
+            f"{what}: the virtual loop has no files, sockets or processes, because "
             "waiting for the outside world takes real time; use a stand-in within the process, "
             "or run this test on a stock loop"
         )
@@ -133,3 +134,7 @@ class VirtualStalled(VirtualTimeError):
 
 class VirtualStepLimit(VirtualTimeError):
     """More callbacks ran than the run was allowed: probably a loop that never waits."""
+
+
+class VirtualTimeLimit(VirtualTimeError):
+    """More virtual time passed than the run was allowed: something comes back for ever."""

@@ -60,10 +60,6 @@ class WithoutOutsideWorld:
     subprocess_exec = _refused("process")
     subprocess_shell = _refused("process")
 
-    def remove_signal_handler(self, sig: int) -> bool:
-        """There is none to remove."""
-        return False
-
     # The pipe to itself by which a stock loop is woken by other threads and signals.
 
     def _make_self_pipe(self) -> None:

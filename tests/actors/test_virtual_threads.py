@@ -82,7 +82,7 @@ def held_loop(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[VirtualLoop, th
     """
     waits = threading.Event()
     with contextlib.closing(VirtualLoop(watchdog_seconds=3600)) as loop:
-        monkeypatch.setattr(loop, "_threads", ConditionThatTells(waits))
+        monkeypatch.setattr(loop._threads, "_changed", ConditionThatTells(waits))
         loop.hold()
         yield loop, waits
 
