@@ -98,7 +98,7 @@ class CancelMembers(msgspec.Struct, frozen=True):
 
 class FinalizeBatch(msgspec.Struct, frozen=True, kw_only=True):
     """Freeze a batch's summary (event `batch_finalized`) and submit its callbacks. Guard: sealed,
-    not finalized, no open member."""
+    not finalized, no open member, and not stopped since it was summed up."""
 
     batch_id: int
     status: BatchStatus

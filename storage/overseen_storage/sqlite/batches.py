@@ -35,6 +35,14 @@ from overseen_storage.sqlite.writer import REASON_OF, Writer, is_storable
 
 BATCH_STATUS_OF = {code: status for status, code in BATCH_STATUS_CODES.items()}
 
+
+class _Frozen(msgspec.Struct, frozen=True):
+    """As much of a summary as must fit the batch's row."""
+
+    reason: Reason | None = None
+
+
+_decode_frozen = msgspec.json.Decoder(_Frozen).decode
 _decode_ids = msgspec.json.Decoder(list[int]).decode
 
 
@@ -110,9 +118,6 @@ def stop(writer: Writer, order: StopBatch) -> OrderAnswer:
     was_open = state.status is BatchStatus.OPEN
     if was_open:
         _seal(writer, order.batch_id, order.cause)
-    elif not _has_open(writer, order.batch_id):
-        # Its summary may be computed already: from here on nothing about it changes.
-        return state.declined("finalized")
     writer.run("stop_batch", id=order.batch_id, reason=REASON_CODES[Reason.REQUESTED])
     writer.event(
         EventType.BATCH_CANCELLING,
@@ -123,11 +128,6 @@ def stop(writer: Writer, order: StopBatch) -> OrderAnswer:
     )
     writer.batches_changed()
     return Obeyed(batch_id=order.batch_id, sealed=was_open)
-
-
-def _has_open(writer: Writer, batch_id: int) -> bool:
-    row = writer.one("batch_has_open", id=batch_id)
-    return row is not None and bool(row[0])
 
 
 def cancel_members(writer: Writer, order: CancelMembers) -> OrderAnswer:
@@ -163,6 +163,8 @@ def finalize(writer: Writer, order: FinalizeBatch) -> OrderAnswer:
         return state
     if state.status is not BatchStatus.PROCESSING:
         return state.declined("finalized" if state.status in BATCH_ENDED else "not_sealed")
+    if _decode_frozen(order.summary).reason != state.stopped:
+        return state.declined("stopped")  # after it was summed up: it is to be summed up again
     order = make_safe(order)
     changed = writer.run(
         "finalize_batch",

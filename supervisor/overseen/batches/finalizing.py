@@ -120,6 +120,8 @@ class Finalizer:
                 self.ended(batch_id)
             return
         answer = await self._place(self._order(batch, summary))
+        if isinstance(answer, Declined) and answer.why == "stopped":
+            self.look_at([batch_id])  # somebody asked for its end meanwhile: sum it up again
         if isinstance(answer, Declined) and answer.why == "row":
             self._refused(batch_id, answer.message)
             await self._place(_order(batch, summary, with_callbacks=False))
