@@ -259,6 +259,7 @@ class Life:
     async def _close_files(self) -> None:
         """A body that outlives the stop may still read its files."""
         running = self.running
+        await within(CLOSE_SECONDS, running.uploads.break_off())
         if not running.bodies.survivors:
             await within(CLOSE_SECONDS, running.folder.close())
         running.file_threads.shutdown(wait=False)

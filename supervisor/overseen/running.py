@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from overseen.attachments.folder import Folder
+from overseen.attachments.keeping import Uploads
 from overseen.attachments.tidying import Tidier
 from overseen.batches.finalizing import Finalizer
 from overseen.bodies import Bodies
@@ -103,6 +104,7 @@ class Running:
         self.mailbox: Mailbox[Message] = Mailbox(settings.mailbox_limit, name="supervisor")
         self.backlog: deque[Message] = deque()
         self.recovered = Recovered()
+        self.uploads = Uploads()
         self.watch_alarm = Alarm()
         self.times_alarm = Alarm()
         self.watch = Watch(self.watch_alarm.ring)

@@ -10,6 +10,8 @@ from typing import TypeVar
 
 import anyio
 
+from overseen.threads import DaemonThreads
+
 __all__ = ["BlockingWork"]
 
 T = TypeVar("T")
@@ -40,9 +42,14 @@ class BlockingWork:
     async def run_or_leave(self, function: Callable[[], T]) -> T:
         """Run `function`; a cancellation does not wait for it, and its outcome is dropped.
 
-        For reading what may never come, such as the other end of a pipe.
+        For reading what may never come, such as the other end of a pipe. So it has a thread of its
+        own: a few pipes to which nobody writes would keep everybody else from the executor's.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._executor(), function)
+        thread = DaemonThreads(1, "overseen-source")
+        try:
+            return await asyncio.get_running_loop().run_in_executor(thread, function)
+        finally:
+            thread.shutdown(wait=False)
 
 
 async def _wait_regardless(future: asyncio.Future[T]) -> None:

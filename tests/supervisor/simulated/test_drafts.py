@@ -186,12 +186,17 @@ async def test_missing_files_are_named_at_the_release(make: Make) -> None:
         assert await (await draft.release()).result() == ["four", "one", "three", "two"]
 
 
+async def forget_the_input(draft: Draft[int]) -> None:
+    async with draft:
+        await draft.attach("other", b"1")
+
+
 async def test_a_block_that_forgets_a_file_discards(make: Make, database: Path) -> None:
     """A block that ends without a declared file raises, and the draft goes with what it had."""
     async with make(measure) as supervisor:
+        draft = supervisor.draft(measure)
         with pytest.raises(AttachmentsMissing):
-            async with supervisor.draft(measure) as draft:
-                await draft.attach("other", b"1")
+            await forget_the_input(draft)
         assert (await draft.handle.record()).reason is Reason.DRAFT_DISCARDED
     assert files_beside(database) == []
 
