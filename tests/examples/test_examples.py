@@ -81,6 +81,21 @@ def test_uploads_each_log_is_one_completed_job(tmp_path: Path) -> None:
     assert lines[7:] == ["5 files are kept for 5 completed jobs; 0 private words left"]
 
 
+def test_batch_folder_ends_though_idle_or_killed(tmp_path: Path) -> None:
+    """The incident "Batches": the end comes with nothing more to pull, and after a kill -9."""
+    said = run("batch_folder.py", tmp_path)
+
+    idle, killed = said.split("the process is killed")
+    assert "the process ended with -9" in killed
+    assert "40 of 40 documents have ended" in killed
+    for part in (idle, killed):
+        assert "  batch_finalized " in part
+        assert "completed_with_errors: 39 completed, 1 failed" in part
+        assert "1 x UnicodeDecodeError, the first was job 24" in part
+        assert "1 warnings, 380 words in all" in part
+        assert "called 1 time(s): 39 of 40 documents were counted" in part
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_each_example_says_how_to_run_it(example: Path) -> None:
     """Its first lines hold the command, and a test here runs it."""

@@ -159,7 +159,8 @@ def test_a_batch_is_finalized_once_whoever_is_first(
     tmp_path: Path, seed: int, answers: Counter[str]
 ) -> None:
     """In a hundred interleavings for each seed: one `batch_finalized` event, one callback for each
-    event, and a summary that is what the rows say; whoever comes second is declined. (I28, I30, R42, R43)"""
+    event, and a summary that is what the rows say; the others are declined. (I28, I30, R42, R43)
+    """
     run_virtual(race(tmp_path / "jobs.db", seed, BATCHES))
     assert answers["obeyed"] == BATCHES
 
