@@ -24,6 +24,7 @@ from overseen.batches.batch import Batch
 from overseen.batches.options import batch_order, batch_query
 from overseen.counters import Figures
 from overseen.durations import Duration, seconds
+from overseen.errors import SupervisorError
 from overseen.face_checks import (
     check_calls,
     check_database,
@@ -47,6 +48,7 @@ from overseen.running import Running
 from overseen.settings import QueueLimits, Retention, Settings, Synchronous
 from overseen.stopping import StopReport
 from overseen.submitting import Origin
+from overseen.surroundings import Surroundings
 from overseen_actors.clock import Clock, SystemClock
 from overseen_storage.batch_lifecycle import BatchPolicy, BatchStatus
 from overseen_storage.batch_records import BatchRecord, BatchSummary
@@ -132,10 +134,12 @@ class Supervisor(Operating):
         self.registry = Registry(check_jobs(jobs))
         self._database = database
         self._state = state
-        self._clock = clock or SystemClock()
-        self._random = random or Random().random
+        self._home = Surroundings(
+            self._make_store, clock or SystemClock(), random or Random().random
+        )
         self._logger = logger
         self._hooks = Hooks()
+        self._surroundings = self._home
         self._lives = Lives(self._make_running)
 
     # Life.
@@ -329,6 +333,22 @@ class Supervisor(Operating):
 
         return register
 
+    # Elsewhere.
+
+    def move_to(self, surroundings: Surroundings | None) -> None:
+        """Live in other surroundings from the next start on; None: at home again.
+
+        This is how `overseen.testing` gives it another database and another time. What it
+        remembered of its last life is forgotten. Raises `SupervisorError` while it is started.
+        """
+        if self._lives.started:
+            raise SupervisorError(
+                "the supervisor is started: it can be given another database and another clock "
+                "only before, so simulate it before anything starts it, or stop it first"
+            )
+        self._surroundings = surroundings or self._home
+        self._lives = self._surroundings.make_lives(self._make_running)
+
     # Inside.
 
     def _asking(self) -> Asking:
@@ -344,9 +364,9 @@ class Supervisor(Operating):
             settings=self.settings,
             registry=self.registry,
             hooks=self._hooks,
-            store=self._make_store(),
-            clock=self._clock,
-            random=self._random,
+            store=self._surroundings.make_store(),
+            clock=self._surroundings.clock,
+            random=self._surroundings.random,
             state=self._state,
             log=self._logger or library_logger(),
             submit_child=self._submit_child,
