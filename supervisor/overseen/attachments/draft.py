@@ -21,12 +21,13 @@ from overseen.attachments.names import check_attachment_name
 from overseen.errors import KeyConflict, RequestRefused
 from overseen.face_checks import reason_text
 from overseen.handle import Handle
+from overseen.job_options import SubmitOptions
 from overseen.jobs import Call
 from overseen.messages import PlaceOrder
 from overseen.requesting import ask, place
 from overseen_storage.errors import OverseenError
 from overseen_storage.lifecycle import Status
-from overseen_storage.orders import Attach, Declined, Discard, OrderAnswer, Release
+from overseen_storage.orders import Attach, Declined, Discard, KeepDraft, OrderAnswer, Release
 
 if TYPE_CHECKING:
     from overseen.asking import Asking
@@ -64,7 +65,8 @@ class Draft(Generic[R_co]):
 
     The end of the block releases it: in one transaction the declared files are looked for, the
     job becomes pending (or scheduled) and the event ``ready`` lists its files. An exception that
-    leaves the block discards it, and its files with it. One that is abandoned, because its process
+    leaves the block discards it, and its files with it, unless the draft was begun by somebody else
+    and found by its key or id. One that is abandoned, because its process
     died, expires (``Supervisor(draft_timeout=...)``). `begin`, `release` and `discard` do the same
     by hand, also inside the block, whose end then changes nothing.
     """
@@ -104,18 +106,22 @@ class Draft(Generic[R_co]):
         assert self._call is not None, "it has a handle, or a way to get one"
         handle = await self._asking().begin_draft(self._call, self._batch_id)
         if not handle.created:
-            status = await handle.status()
-            if status is not Status.DRAFT:
-                said = self._call.job.overrides
-                raise KeyConflict(
-                    f"job {handle.id} holds the key and is {status}, not a draft: look at it with "
-                    "supervisor.handle(id), or draft with another key",
-                    key=said.key or said.idempotency_key or "",
-                    existing_id=handle.id,
-                    existing_status=status,
-                )
+            await self._check_is_draft(handle, self._call.job.overrides)
         self._handle = handle
         return self
+
+    async def _check_is_draft(self, handle: Handle[R_co], said: SubmitOptions) -> None:
+        """Somebody goes on with a draft that is there: it lives on as if it had just begun."""
+        running = self._asking().running
+        answer = await place(running, KeepDraft(handle.id, running.draft_expires_at()))
+        if isinstance(answer, Declined):
+            raise KeyConflict(
+                f"job {handle.id} holds the key and is {answer.status}, not a draft: look at it "
+                "with supervisor.handle(id), or draft with another key",
+                key=said.key or said.idempotency_key or "",
+                existing_id=handle.id,
+                existing_status=answer.status,
+            )
 
     async def attach(self, name: str, source: Source) -> Attached:
         """Give it a file: a path, bytes, or a stream of bytes (an async iterator), of any size.
@@ -223,7 +229,12 @@ class Draft(Generic[R_co]):
 
     async def _discard_after(self, error: BaseException) -> None:
         """The block's own error is what its author must see. Shielded for a while, because a
-        cancelled scope of anyio (a request that was given up) would cancel this too."""
+        cancelled scope of anyio (a request that was given up) would cancel this too.
+
+        Only who began the draft gives it up: others who found it, by its key or id, may have put
+        their files into it."""
+        if not self.handle.created:
+            return
         try:
             with anyio.move_on_after(DISCARD_SECONDS, shield=True):
                 await self.discard(f"its block was left by {type(error).__name__}")

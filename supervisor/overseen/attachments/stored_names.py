@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from itertools import count
 
-__all__ = ["StoredNames"]
+__all__ = ["StoredNames", "epoch_of"]
 
 
 class StoredNames:
@@ -28,5 +28,16 @@ class StoredNames:
 
     def is_of_this_life(self, name: str) -> bool:
         """Whether this life gave the name out: its file may be on the way to its row."""
-        parts = name.partition(".")[0].split("-")
-        return len(parts) == len(("job", "epoch", "number")) and parts[1] == str(self._epoch)
+        return epoch_of(name) == self._epoch
+
+
+def epoch_of(name: str) -> int | None:
+    """Return the life that gave a name out, also that of an unfinished file; None if none did.
+
+    >>> epoch_of("17-3-1.part")
+    3
+    """
+    parts = name.partition(".")[0].split("-")
+    if len(parts) != len(("job", "epoch", "number")):
+        return None
+    return int(parts[1]) if parts[1].isascii() and parts[1].isdigit() else None

@@ -360,11 +360,6 @@ async def test_a_draft_is_checked_like_a_submit(make: Make) -> None:
             supervisor.find_draft(True)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="open question: a block that found another author's draft by its key discards it when "
-    "it fails; perhaps only who created a draft should (handle.created)",
-)
 async def test_a_block_that_found_a_draft_by_key_does_not_discard_it(make: Make) -> None:
     """Two requests with one key share a draft; the second one fails on a taken name, and the first
     one's upload is not thrown away."""
@@ -379,3 +374,15 @@ async def test_a_block_that_found_a_draft_by_key_does_not_discard_it(make: Make)
 async def attach_again(draft: Draft[int]) -> None:
     async with draft:
         await draft.attach("input", b"12345")
+
+
+async def test_a_draft_that_is_found_by_its_key_lives_on(make: Make) -> None:
+    """Whoever goes on with a draft has the whole time for it again."""
+    keyed = measure.options(key="report 7")
+    async with make(measure, draft_timeout="1h") as supervisor:
+        first = await supervisor.draft(keyed).begin()
+        await asyncio.sleep(3_500)
+        again = await supervisor.draft(keyed).begin()
+        await asyncio.sleep(3_500)
+        assert again.id == first.id
+        assert await again.handle.status() is Status.DRAFT
