@@ -52,6 +52,8 @@ def obey(parser: argparse.ArgumentParser, chosen: argparse.Namespace) -> int:
             return version(as_json=chosen.json)
         case "demo":
             return demo(chosen)
+        case "verify":
+            return verify(chosen)
         case _:
             parser.print_help()
             return 0
@@ -77,6 +79,17 @@ def make_parser() -> argparse.ArgumentParser:
             "goes on. Run it again and it goes on, or says that all is done.",
             epilog="Ctrl-C lets running jobs end, a second one cancels them, a third one leaves "
             "at once. Exit code 0 when every job has an outcome, 130 when interrupted.",
+        )
+    )
+    add_verify(
+        commands.add_parser(
+            "verify",
+            help="prove that a database keeps every promise",
+            description="Check every row, every event and every file of a database: histories are "
+            "paths through the lifecycle, rows equal the folded ledger, nothing is missing. It "
+            "only reads; a program may own the database meanwhile.",
+            epilog="Exit code 0: nothing is wrong. 1: something is. 2: it cannot be checked (no "
+            "such file, not ours, from a newer version).",
         )
     )
     shown = commands.add_parser("version", help="print the version")
@@ -107,6 +120,13 @@ def add_demo(parser: argparse.ArgumentParser) -> None:
         help="where to keep them (default: a file in your cache folder, which it names)",
     )
     parser.add_argument("--fresh", action="store_true", help="forget what earlier demos did")
+
+
+def add_verify(parser: argparse.ArgumentParser) -> None:
+    """Say what can be told to `verify`."""
+    parser.add_argument("file", type=Path, metavar="FILE", help="the database")
+    parser.add_argument("--json", action="store_true", help="one JSON document")
+    parser.add_argument("--deep", action="store_true", help="read every file of every job, too")
 
 
 def number_of_jobs(text: str) -> int:
@@ -140,6 +160,14 @@ def demo(chosen: argparse.Namespace) -> int:
     from overseen.demo.run import Asked, run
 
     return run(Asked(path, chosen.jobs, chosen.database, chosen.fresh))
+
+
+def verify(chosen: argparse.Namespace) -> int:
+    """Verify a database; its own exit codes."""
+    from overseen.verifying.command import Asked, run
+    from overseen_actors.clock import SystemClock
+
+    return run(Asked(chosen.file, as_json=chosen.json, deep=chosen.deep), SystemClock())
 
 
 def refuse(message: str, code: int) -> int:

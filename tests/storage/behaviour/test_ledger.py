@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from tests.storage.checkers import Broken, check_everything, check_ledger, fold
+from tests.storage.checkers import Broken, check_everything, check_ledger, histories
 from tests.storage.driving import SECOND, Place, Writer, finish, new_job
 
 from overseen_storage.items import (
@@ -76,9 +76,9 @@ async def test_the_event_of_each_move_is_the_one_of_the_lifecycle(writer: Writer
     """Every step of the table that can be asked for shows on the ledger with its own event."""
     await live_through_everything(writer)
     steps: set[tuple[Status | None, EventType, Status]] = set()
-    for job in fold(await writer.ledger()).values():
+    for history in histories(await writer.ledger()).values():
         before: Status | None = None
-        for event in job.history:
+        for event in history:
             if event.status is not None:
                 steps.add((before, event.type, event.status))
                 before = event.status
