@@ -66,6 +66,8 @@ class Batch:
         self._order = order
         self._id = batch_id
         self._cause = cause
+        self._closed = False
+        """Its author has sealed or cancelled it already."""
 
     @property
     def id(self) -> int:
@@ -88,12 +90,14 @@ class Batch:
         """No more members: from now on it ends as soon as they have. Raises `BatchSealed`,
         `BatchEnded`, `BatchNotFound`."""
         await requests.seal(self._running(), self.id, self._cause)
+        self._closed = True
 
     async def cancel(self, reason: str | None = None) -> None:
         """Ask for its end: nothing more of it starts, what waits is cancelled, what runs is told to
         stop. It is sealed if it was open, and ends `cancelled` when its members have ended: await
         `summary`. Asking again changes nothing. Raises `BatchEnded`, `BatchNotFound`."""
         await requests.stop(self._running(), self.id, self._cause, reason_text(reason))
+        self._closed = True
 
     async def __aenter__(self) -> Self:
         return await self.open()
@@ -105,7 +109,8 @@ class Batch:
         traceback: TracebackType | None,
     ) -> None:
         if error is None:
-            await self.seal()
+            if not self._closed:
+                await self.seal()
             return
         try:
             await self.cancel(f"its block was left by {type(error).__name__}")

@@ -8,7 +8,10 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
+from tests.incidents.reading import store_of
+from tests.storage.driving import Writer, new_job
 from tests.supervisor.batch_checks import audit
 from tests.supervisor.ledger import of_type, whole_ledger
 from tests.supervisor.simulated.conftest import Make
@@ -16,6 +19,7 @@ from tests.supervisor.simulated.conftest import Make
 from overseen import (
     Backoff,
     BatchEnded,
+    BatchPolicy,
     BatchStatus,
     Cause,
     Context,
@@ -26,6 +30,7 @@ from overseen import (
     Status,
     job,
 )
+from overseen_storage.orders import Obeyed, OpenBatch, SealBatch
 
 SPOILED = BatchStatus.COMPLETED_WITH_ERRORS
 
@@ -203,4 +208,50 @@ async def test_an_operator_cancels_and_promotes_members(make: Make) -> None:
         summary = await batch.summary(timeout=1)
         assert (summary.status, summary.completed, summary.cancelled) == (SPOILED, 1, 1)
         assert (await one.record()).status is Status.CANCELLED
+        await audit(supervisor)
+
+
+@pytest.mark.parametrize("how", ["sealed", "cancelled"])
+async def test_an_author_may_end_it_inside_its_block(make: Make, how: str) -> None:
+    """Who seals or cancels a batch inside its block leaves the block as usual."""
+    async with make(work) as supervisor:
+        async with supervisor.batch("early") as batch:
+            await batch.submit(work.options(delay="1m"))
+            await (batch.seal() if how == "sealed" else batch.cancel())
+            await asyncio.sleep(120)
+        summary = await batch.summary()
+        assert summary.status == ("completed" if how == "sealed" else "cancelled")
+        await audit(supervisor)
+
+
+@pytest.mark.parametrize("policy", ["continue", "fail_fast"])
+async def test_members_that_died_with_their_process(
+    make: Make, database: Path, policy: str
+) -> None:
+    """A member that must not run twice and was lost with its process fails at the next start; what
+    that means for its batch happens by itself, without anybody asking. (R41)"""
+
+    @job(name="work", on_lost="fail", queue="main")
+    async def once(n: int) -> int:
+        return n
+
+    async with Writer(store_of(database)) as dying:
+        order = OpenBatch(name="lost", policy=BatchPolicy(policy))
+        (opened,) = (await dying.commit(orders=[order])).orders
+        assert opened == Obeyed(batch_id=1)
+        members = [msgspec.structs.replace(new_job(), batch_id=1)] * 10
+        await dying.submit(*members)
+        await dying.commit(orders=[SealBatch(1)])
+        assert len(await dying.claim(limit=3)) == 3
+        await dying.crash()
+    async with make(once, sweep_interval="1h") as supervisor:
+        batch = supervisor.find_batch(1)
+        async with asyncio.timeout(5):
+            types = [event.type async for event in batch.events()]
+        assert types.count(EventType.BATCH_TRIPPED) == int(policy == "fail_fast")
+        summary = await batch.summary()
+        assert (summary.status, summary.failed) == (SPOILED, 3)
+        assert summary.failures[0].reason is Reason.LOST
+        rest = summary.cancelled if policy == "fail_fast" else summary.completed
+        assert rest == 7
         await audit(supervisor)
