@@ -314,7 +314,7 @@ async def test_a_summary_asked_for_in_vain_ends_with_the_supervisor(make: Make) 
     supervisor = make(double)
     await supervisor.start()
     async with supervisor.batch("tomorrow") as batch:
-        await batch.submit(double.options(delay="1d"), 1)
+        await batch.submit(double.options(delay="1h"), 1)
     waiting = asyncio.create_task(batch.summary())
     await asyncio.sleep(1)
     await supervisor.stop()

@@ -83,7 +83,7 @@ async def test_it_ends_after_the_disk_has_recovered(make_faulty: Make, faults: F
             if event.type is EventType.COMPLETED:
                 faults.at_write = DISK_FULL
                 break
-        await asyncio.sleep(600)
+        await asyncio.sleep(60)
         assert supervisor.degraded
         assert not waiting.done()
         faults.heal()
@@ -103,7 +103,7 @@ async def test_asking_while_the_disk_does_not_work_is_waiting(
         await asyncio.sleep(10)
         assert supervisor.degraded
         waiting = asyncio.create_task(supervisor.find_batch(batch_id).summary())
-        await asyncio.sleep(600)
+        await asyncio.sleep(60)
         assert not waiting.done()
         faults.heal()
         assert (await asyncio.wait_for(waiting, 10)).completed == 3
