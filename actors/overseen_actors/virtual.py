@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import functools
 import gc
+import itertools
 import math
 from collections import deque
 from collections.abc import Coroutine, Generator
@@ -23,10 +24,11 @@ from overseen_actors.errors import (
     VirtualTimeError,
 )
 from overseen_actors.virtual_anyio import teach_anyio
-from overseen_actors.virtual_crash import drop_quietly
+from overseen_actors.virtual_asyncio import teach_asyncio
+from overseen_actors.virtual_crash import drop_tasks_quietly
 from overseen_actors.virtual_io import SelectorOfTime, WithoutOutsideWorld
 from overseen_actors.virtual_limits import Limits, described_tasks
-from overseen_actors.virtual_order import stepped_task, task_numbering
+from overseen_actors.virtual_order import NumberedFuture, stepped_task, task_numbering
 from overseen_actors.virtual_ready import (
     PCT_CHANGES,
     PCT_SPAN_STEPS,
@@ -137,6 +139,7 @@ class VirtualLoop(WithoutOutsideWorld, SimulatedSignals, WithThreads):
         self._crashed: BaseException | None = None
         self._left_over: deque[asyncio.Handle] = deque()
         self._handlers = {}
+        self._future_numbers = itertools.count(1)
         # A stream each: what one consumer draws does not move what the others get.
         self._draw_time = Random(f"{seed}/time").random
         latency_draws = Random(f"{seed}/latency")
@@ -144,28 +147,34 @@ class VirtualLoop(WithoutOutsideWorld, SimulatedSignals, WithThreads):
         self.steps = 0
         self.jumps = 0
         self._now = start
+        listens = step_cost_seconds or trace is not None or before_step is not None
+        ready = ready_queue(
+            Schedule(schedule),
+            self._before if listens else None,
+            Random(f"{seed}/schedule"),
+            pct_changes,
+            pct_span_steps,
+        )
         check_run_once(type(self))
         super().__init__(SelectorOfTime(self._wait))
         try:
             check_attributes(self)
             check_steps(self)
             teach_anyio()
+            teach_asyncio()
         except UnsupportedPython:
             self._closed = True
             raise
         self.set_task_factory(task_numbering())
         self._set_time(start)
-        self._choose_schedule(
-            Schedule(schedule), Random(f"{seed}/schedule"), pct_changes, pct_span_steps
-        )
+        if ready is not None:
+            self._ready = ready
 
-    def _choose_schedule(
-        self, schedule: Schedule, draws: Random, pct_changes: int, pct_span_steps: int
-    ) -> None:
-        listens = self._step_cost_seconds or self._trace is not None or self._hook is not None
-        if schedule is not Schedule.FIFO or listens:  # else asyncio's own queue, the fastest
-            before = self._before if listens else None
-            self._ready = ready_queue(schedule, before, draws, pct_changes, pct_span_steps)
+    def create_future(self) -> asyncio.Future[Any]:
+        """A future that sets keep in an order that repeats."""
+        future = NumberedFuture(loop=self)
+        future.numbers = self._future_numbers
+        return future
 
     # Time
 
@@ -264,8 +273,9 @@ class VirtualLoop(WithoutOutsideWorld, SimulatedSignals, WithThreads):
     def abandon(self) -> None:
         """Close the loop and drop its tasks where they stand, without a word.
 
-        What their `finally` blocks do meanwhile is done on a closed loop and its errors are
-        dropped; a store that they might write to has to be dead before.
+        Each runs its `finally` blocks as far as the next `await`, since Python cannot do without;
+        their errors are dropped. What they could still spoil without awaiting, a file above all,
+        has to be copied before.
         """
         if self.is_running():
             raise VirtualTimeError("abandon() from within: call crash() here, abandon() outside")
@@ -273,10 +283,9 @@ class VirtualLoop(WithoutOutsideWorld, SimulatedSignals, WithThreads):
             return
         if self._crashed is None:
             self.crash(VirtualTimeError("the loop was abandoned"))
-        tasks = sorted(asyncio.all_tasks(self), key=hash)
-        super().close()
+        drop_tasks_quietly(self)
         self._left_over.clear()
-        drop_quietly(task.get_coro() for task in tasks)
+        super().close()
 
     def run_forever(self) -> None:
         """Run until somebody stops the loop, or it crashes; a crashed one raises its error."""

@@ -68,7 +68,7 @@ def _run_threads_by_the_loop() -> None:
     stock_run = backend.AsyncIOBackend.run_sync_in_worker_thread
 
     @functools.wraps(stock_run)
-    async def run_sync(  # type: ignore[return]  # the scope lets only cancellations vanish
+    async def run_sync(
         anyio_backend: type[backend.AsyncIOBackend],
         function: Callable[..., object],
         arguments: tuple[object, ...],
@@ -84,6 +84,7 @@ def _run_threads_by_the_loop() -> None:
                 context = contextvars.copy_context()
                 work = functools.partial(context.run, function, *arguments)
                 return await loop.run_in_executor(None, work)
+        raise AssertionError("a scope that nobody can cancel has swallowed a cancellation")
 
     _replace(backend.AsyncIOBackend, "run_sync_in_worker_thread", classmethod(run_sync))
 

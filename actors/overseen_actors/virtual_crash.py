@@ -2,32 +2,54 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import warnings
-from collections.abc import Iterable
+
+from overseen_actors.virtual_order import NumberedTask
 
 CLOSINGS_MAX = 100
 """How often a coroutine is told to end before it is believed that it never will."""
 
 
-def drop_quietly(coroutines: Iterable[object]) -> None:
-    """End suspended coroutines without a word.
+def drop_tasks_quietly(loop: asyncio.AbstractEventLoop) -> None:
+    """End the suspended tasks of a loop that will never run again, oldest first, without a word.
 
     Python has no way to forget a suspended coroutine: at the latest when its memory is freed, its
-    `finally` blocks and context managers run. So they run here, at a known moment, after the loop
-    was closed, and whatever they raise, warn of or leave unawaited is dropped. A program that was
-    killed would not have run them: what they could spoil, a connection above all, has to be dead
-    or copied before.
+    `finally` blocks and context managers run. So they run here, at a known moment, each as far as
+    its next `await`, and whatever they raise or warn of is dropped. The loop has to be open and
+    looks as if it ran: on a closed one an `await` would raise instead of waiting, and a body that
+    catches everything and tries again would never give up control.
     """
+    dropped = set[asyncio.Task[object]]()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for coroutine in coroutines:
-            _end(coroutine)
+        outer = asyncio._get_running_loop()
+        asyncio._set_running_loop(loop)
+        try:
+            while left := asyncio.all_tasks(loop) - dropped:  # ending, they may start others
+                for task in sorted(left, key=_number):
+                    _drop(loop, task)
+                dropped |= left
+        finally:
+            asyncio._set_running_loop(outer)
+
+
+def _number(task: asyncio.Task[object]) -> int:
+    return task.number if isinstance(task, NumberedTask) else 0
+
+
+def _drop(loop: asyncio.AbstractEventLoop, task: asyncio.Task[object]) -> None:
+    asyncio.tasks._enter_task(loop, task)
+    try:
+        _end(task.get_coro())
+    finally:
+        asyncio.tasks._leave_task(loop, task)
 
 
 def _end(coroutine: object) -> None:
     close = getattr(coroutine, "close", None)
-    if close is None:  # a task that never had work, or has given it back
+    if close is None:  # a task whose work has ended keeps none
         return
     for _ in range(CLOSINGS_MAX):
         try:

@@ -1,4 +1,4 @@
-"""Tasks that have a number, so that sets of them come in an order that repeats.
+"""Tasks and futures that have a number, so that sets of them come in an order that repeats.
 
 asyncio.TaskGroup, asyncio.wait, asyncio.as_completed and anyio keep tasks in sets and go through
 them, for example to cancel them. A stock task is hashed by its address, so that order is another
@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Coroutine, Generator
-from typing import Any, TypeVar
-
-T = TypeVar("T")
+from collections.abc import Callable, Coroutine, Generator, Iterator
+from typing import Any
 
 
-class NumberedTask(asyncio.Task[T]):
+class NumberedTask(asyncio.Task[Any]):
     """A task whose hash is its number: 1 for the first task of its loop, and so on."""
 
     def __init__(
-        self, work: Generator[Any, Any, T] | Coroutine[Any, Any, T], number: int, **options: Any
+        self, work: Generator[Any, Any, Any] | Coroutine[Any, Any, Any], number: int, **options: Any
     ) -> None:
         # First of all: making a task puts it into a set already.
         self.number = number
@@ -35,7 +33,21 @@ class NumberedTask(asyncio.Task[T]):
             super().set_name(value)
 
 
-def task_numbering() -> Callable[..., NumberedTask[Any]]:
+class NumberedFuture(asyncio.Future[Any]):
+    """A future whose hash is a number that it gets when somebody first asks: most never do."""
+
+    numbers: Iterator[int]
+    number: int
+
+    def __hash__(self) -> int:
+        try:
+            return self.number
+        except AttributeError:
+            self.number = next(self.numbers)
+            return self.number
+
+
+def task_numbering() -> Callable[..., NumberedTask]:
     """Make a task factory that counts from 1 and names tasks by their number."""
     numbers = itertools.count(1)
 
@@ -43,7 +55,7 @@ def task_numbering() -> Callable[..., NumberedTask[Any]]:
         loop: asyncio.AbstractEventLoop,
         work: Generator[Any, Any, Any] | Coroutine[Any, Any, Any],
         **options: Any,
-    ) -> NumberedTask[Any]:
+    ) -> NumberedTask:
         number = next(numbers)
         # asyncio's own numbers go on from loop to loop, so two runs would differ in them.
         if options.get("name") is None:
@@ -53,11 +65,8 @@ def task_numbering() -> Callable[..., NumberedTask[Any]]:
     return make
 
 
-def stepped_task(handle: asyncio.Handle) -> NumberedTask[Any] | None:
+def stepped_task(handle: asyncio.Handle) -> NumberedTask | None:
     """The task that a callback would take a step of; None for a plain callback."""
     callback: object = getattr(handle, "_callback", None)
     owner: object = getattr(callback, "__self__", None)
-    if isinstance(owner, NumberedTask):
-        task: NumberedTask[Any] = owner
-        return task
-    return None
+    return owner if isinstance(owner, NumberedTask) else None

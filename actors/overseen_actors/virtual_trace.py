@@ -41,7 +41,7 @@ class Trace:
         return hashlib.blake2b("\n".join(self.lines).encode(), digest_size=16).hexdigest()
 
 
-def step_name(handle: asyncio.Handle, task: NumberedTask[Any] | None) -> str:
+def step_name(handle: asyncio.Handle, task: NumberedTask | None) -> str:
     """What runs next: without address, process-wide number or anything that is new in each run."""
     if task is not None:
         return function_name(task.get_coro())

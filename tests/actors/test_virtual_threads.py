@@ -82,7 +82,8 @@ def held_loop(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[VirtualLoop, th
     """
     waits = threading.Event()
     with contextlib.closing(VirtualLoop(watchdog_seconds=3600)) as loop:
-        monkeypatch.setattr(loop._threads, "_changed", ConditionThatTells(waits))
+        threads: object = vars(loop)["_threads"]
+        monkeypatch.setattr(threads, "_changed", ConditionThatTells(waits))
         loop.hold()
         yield loop, waits
 
