@@ -48,6 +48,8 @@ class OrderAccounting:
         self._batches_due = batches_due
         self._batch_ended = batch_ended
         self._files_freed = files_freed
+        self._stopped: dict[int, Reason] = {}
+        """Batches that were stopped in this life and are not finalized, and why."""
 
     def account(self, done: Done) -> None:
         """The group is on disk."""
@@ -59,11 +61,23 @@ class OrderAccounting:
                 self._members_stopped(done, placed, answer)
             elif isinstance(answer, Obeyed):
                 self._obeyed(done, placed, placed.order, answer)
+        if self._stopped:
+            self._stop_late_members(done)
         for batch_id in committed.batches_stopped:
             self._counters.add(EventType.BATCH_TRIPPED)
-            self._backlog.append(StopMembers(batch_id, Reason.BATCH_POLICY))
+            self._stop(batch_id, Reason.BATCH_POLICY)
         if committed.batches_due:
             self._batches_due(committed.batches_due)
+
+    def _stop(self, batch_id: int, reason: Reason) -> None:
+        self._stopped[batch_id] = reason
+        self._backlog.append(StopMembers(batch_id, reason))
+
+    def _stop_late_members(self, done: Done) -> None:
+        """A batch that was stopped while it is open still takes members: they end at once, too."""
+        joined = {job.batch_id for one in done.plan.submissions for job in one.jobs}
+        for batch_id in [one for one in self._stopped if one in joined]:
+            self._stop(batch_id, self._stopped[batch_id])
 
     def _members_stopped(self, done: Done, placed: StopMembers, answer: Obeyed | Declined) -> None:
         if isinstance(answer, Declined):
@@ -96,7 +110,7 @@ class OrderAccounting:
             case StopBatch():
                 self._counters.add(EventType.BATCH_CANCELLING)
                 self._counters.add(EventType.BATCH_SEALED, int(answer.sealed))
-                self._backlog.append(StopMembers(order.batch_id, Reason.REQUESTED))
+                self._stop(order.batch_id, Reason.REQUESTED)
             case FinalizeBatch():
                 self._finalized(order)
             case CancelMembers():
@@ -106,6 +120,7 @@ class OrderAccounting:
 
     def _finalized(self, order: FinalizeBatch) -> None:
         self._counters.add(EventType.BATCH_FINALIZED)
+        self._stopped.pop(order.batch_id, None)
         for callback in order.callbacks:
             self._counters.add(EventType.SUBMITTED)
             self._queues.enter(callback.job.queue)

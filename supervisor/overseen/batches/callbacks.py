@@ -24,6 +24,14 @@ __all__ = ["CallbackEvent", "callbacks_of", "template_of"]
 
 CallbackEvent: TypeAlias = Literal["finish", "failure", "aggregate"]
 
+_NO_JOB: Final = dict(
+    zip(
+        NewJob.__struct_fields__,
+        msgspec.to_builtins(NewJob(kind="", queue="", arguments="{}")),
+        strict=True,
+    )
+)
+"""The fields of a job about which nothing is said."""
 _SAMPLE: Final = BatchSummary(
     batch_id=1,
     name="sample",
@@ -46,8 +54,9 @@ class _Template(msgspec.Struct, frozen=True):
 
     parameter: str
     """Name of the parameter that takes it."""
-    job: NewJob
-    """Everything else; `arguments` is empty."""
+    job: dict[str, Any]
+    """Everything else that differs from a `NewJob` without options, by the names of its fields:
+    templates are kept for long, and read by later versions."""
 
 
 _decode: Final = msgspec.json.Decoder(_Template).decode
@@ -73,21 +82,19 @@ def template_of(event: CallbackEvent, job: Job[..., Any], registry: Registry) ->
         raise InvalidOption(option, job.kind, "a job that needs no attachments")
     template = _Template(
         _parameter(option, job, 1 if event == "aggregate" else _SAMPLE),
-        NewJob(
-            kind=definition.kind,
-            queue=definition.queue,
-            priority=definition.priority,
-            status=Status.PENDING,
-            arguments="{}",
-            retries=definition.retries,
-            losses_allowed=definition.losses,
-            timeout_us=said.timeout_us,
-            heartbeat_us=said.heartbeat_us,
-            grace_us=said.grace_us,
-            queue_timeout_us=definition.queue_timeout_us,
-            labels=said.labels,
-            headers=said.headers,
-        ),
+        {
+            "kind": definition.kind,
+            "queue": definition.queue,
+            "priority": definition.priority,
+            "retries": definition.retries,
+            "losses_allowed": definition.losses,
+            "timeout_us": said.timeout_us,
+            "heartbeat_us": said.heartbeat_us,
+            "grace_us": said.grace_us,
+            "queue_timeout_us": definition.queue_timeout_us,
+            "labels": said.labels,
+            "headers": said.headers,
+        },
     )
     return msgspec.json.encode(template).decode()
 
@@ -115,6 +122,9 @@ def callbacks_of(batch: BatchRecord, summary: BatchSummary, frozen: str) -> tupl
 
 
 def _filled(event: CallbackEvent, template: str, argument: str) -> Callback:
+    """Raises `msgspec.MsgspecError` if the template is none that this version can read."""
     waiting = _decode(template)
     arguments = msgspec.json.encode({waiting.parameter: msgspec.Raw(argument.encode())}).decode()
-    return Callback(event, msgspec.structs.replace(waiting.job, arguments=arguments))
+    fields = {**waiting.job, "status": Status.PENDING, "arguments": arguments}
+    in_order = [fields.get(name, _NO_JOB[name]) for name in NewJob.__struct_fields__]
+    return Callback(event, msgspec.convert(in_order, NewJob))
