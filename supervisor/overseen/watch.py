@@ -73,14 +73,16 @@ def judge(attempt: Attempt, now: float) -> tuple[Verdict, float | None]:
 
 def _judge_stopping(attempt: Attempt, since: float, now: float) -> tuple[Verdict, float | None]:
     first, distance = RECANCEL_SECONDS
-    told = now - since
-    again = since + first if told < first else now + distance
+    # Compared as a moment: `now - since` may round to less than `first` at that very moment, and
+    # then the next look would be now, again and again.
+    told_again = now >= since + first
+    again = now + distance if told_again else since + first
     grace_over = since + attempt.grace_seconds
     if attempt.stuck:
         return Verdict.TELL_AGAIN, again
     if now >= grace_over:
         return Verdict.STUCK, again
-    verdict = Verdict.TELL_AGAIN if told >= first else Verdict.FINE
+    verdict = Verdict.TELL_AGAIN if told_again else Verdict.FINE
     return verdict, min(again, grace_over)
 
 

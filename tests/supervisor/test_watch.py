@@ -148,6 +148,21 @@ def test_a_body_without_grace_is_stuck_at_once() -> None:
     ]
 
 
+@pytest.mark.parametrize("since", [1023.0 + n / 1_000.1 for n in range(1, 1_000)])
+def test_at_the_very_moment_of_a_look_there_is_something_to_say(since: float) -> None:
+    """Sums of floats are rounded, for example where 1023.5 s become 1024.5: judged exactly when it
+    was to be looked at, an attempt is never to be looked at again at that same moment. (The
+    simulator found it in seed 47: one callback that ran for ever.)"""
+    attempt = attempt_of(stopping_since=since)
+
+    moment = since + 1.0
+
+    verdict, again = judge(attempt, moment)
+    assert verdict is Verdict.TELL_AGAIN
+    assert again is not None
+    assert again > moment
+
+
 def test_old_deadlines_do_not_tell_a_stopping_body_more_often() -> None:
     """An attempt with a timeout and a heartbeat that is being stopped is told by one schedule:
     its former deadlines are no further looks."""
