@@ -121,6 +121,10 @@ class Store(Protocol):
         """All events of one job, in order: its whole history."""
         ...
 
+    async def ahead(self, job_id: int, *, limit: int) -> int:
+        """How many jobs of its queue would be started before a pending job, counted to `limit`."""
+        ...
+
     async def logs(self, job_id: int) -> list[LogLine]:
         """The log lines of one job, in order."""
         ...

@@ -77,6 +77,7 @@ from overseen.errors import (
     WrongLoop,
     WrongStatus,
 )
+from overseen.explaining.explanation import AttemptStory, Explanation, Step
 from overseen.handle import Handle
 from overseen.jobs import Call, Job, job
 from overseen.outcome import Abandon, Outcome, Snooze
@@ -116,6 +117,7 @@ __all__ = [
     "AttachmentTooLarge",
     "Attachments",
     "AttachmentsMissing",
+    "AttemptStory",
     "Backoff",
     "Batch",
     "BatchEnded",
@@ -146,6 +148,7 @@ __all__ = [
     "DuplicateJob",
     "Event",
     "EventType",
+    "Explanation",
     "FailureGroup",
     "Figures",
     "FileNotRead",
@@ -193,6 +196,7 @@ __all__ = [
     "Settings",
     "Snooze",
     "Status",
+    "Step",
     "StillRunning",
     "StopReport",
     "StoreError",

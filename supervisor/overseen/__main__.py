@@ -1,7 +1,8 @@
 """The command `overseen`, also as ``python -m overseen``.
 
-Exit codes: 0 all is well; 1 it failed, the message says why; 2 used wrongly; 4 somebody else owns
-the database; 130 interrupted.
+Exit codes: 0 all is well; 1 it failed, the message says why (`verify`: something is wrong); 2 used
+wrongly (`verify`: it cannot be checked); 3 there is no such thing; 4 somebody else owns the
+database; 130 interrupted.
 
 The commands are read by argparse, so that `version` and every message work without any extra.
 """
@@ -54,6 +55,8 @@ def obey(parser: argparse.ArgumentParser, chosen: argparse.Namespace) -> int:
             return demo(chosen)
         case "verify":
             return verify(chosen)
+        case "explain":
+            return explain(chosen)
         case _:
             parser.print_help()
             return 0
@@ -64,8 +67,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="overseen",
         description="A durable job supervisor inside your asyncio program.",
-        epilog="Exit codes: 0 well, 1 failed, 2 used wrongly, 4 database owned by another, "
-        "130 interrupted.",
+        epilog="Exit codes: 0 well, 1 failed or something found, 2 used wrongly, 3 not found, "
+        "4 database owned by another, 130 interrupted.",
     )
     parser.add_argument("--version", action="version", version=f"overseen {__version__}")
     commands = parser.add_subparsers(dest="command", title="commands", metavar="")
@@ -90,6 +93,15 @@ def make_parser() -> argparse.ArgumentParser:
             "only reads; a program may own the database meanwhile.",
             epilog="Exit code 0: nothing is wrong. 1: something is. 2: it cannot be checked (no "
             "such file, not ours, from a newer version).",
+        )
+    )
+    add_explain(
+        commands.add_parser(
+            "explain",
+            help="say why a job is where it is, and what happens next",
+            description="Say why a job does not run, what happens next and when, what has happened "
+            "and who caused it. It only reads; a program may own the database meanwhile.",
+            epilog="Exit code 3: there is no such job.",
         )
     )
     shown = commands.add_parser("version", help="print the version")
@@ -127,6 +139,15 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="the database")
     parser.add_argument("--json", action="store_true", help="one JSON document")
     parser.add_argument("--deep", action="store_true", help="read every file of every job, too")
+
+
+def add_explain(parser: argparse.ArgumentParser) -> None:
+    """Say what can be told to `explain`."""
+    parser.add_argument("job", type=int, metavar="JOB", help="the job's number")
+    parser.add_argument(
+        "--database", type=Path, metavar="FILE", required=True, help="the database it is in"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON document")
 
 
 def number_of_jobs(text: str) -> int:
@@ -168,6 +189,14 @@ def verify(chosen: argparse.Namespace) -> int:
     from overseen_actors.clock import SystemClock
 
     return run(Asked(chosen.file, as_json=chosen.json, deep=chosen.deep), SystemClock())
+
+
+def explain(chosen: argparse.Namespace) -> int:
+    """Explain a job."""
+    from overseen.explaining.command import Asked, run
+    from overseen_actors.clock import SystemClock
+
+    return run(Asked(chosen.job, chosen.database, as_json=chosen.json), SystemClock())
 
 
 def refuse(message: str, code: int) -> int:

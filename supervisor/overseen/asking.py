@@ -18,6 +18,9 @@ from overseen.errors import (
     SupervisorStopped,
     WrongStatus,
 )
+from overseen.explaining.asking import situation_here
+from overseen.explaining.explaining import explain
+from overseen.explaining.explanation import Explanation
 from overseen.handle import Handle
 from overseen.job_options import QUEUE_CHARACTERS_MAX
 from overseen.jobs import Call, Job
@@ -193,6 +196,10 @@ class Asking:
         if not events:
             raise JobNotFound(job_id)
         return events
+
+    async def explain(self, job_id: int) -> Explanation:
+        """Say why a job is where it is."""
+        return explain(await situation_here(self.running, job_id))
 
     async def logs(self, job_id: int) -> list[LogLine]:
         """Return the log lines of a job, those that are not on disk yet included."""

@@ -10,6 +10,7 @@ from overseen.asking import Asking
 from overseen.batches.batch import Batch
 from overseen.durations import Duration, microseconds
 from overseen.errors import InvalidOption
+from overseen.explaining.explanation import Explanation
 from overseen.face_checks import check_after, check_id, check_job, page_query, reason_text
 from overseen.feed import Which
 from overseen.handle import Handle
@@ -109,6 +110,13 @@ class Operating:
     async def job(self, job_id: int) -> JobRecord:
         """Return everything that is kept of a job. Raises `JobNotFound`."""
         return await self._asking().job(check_id(job_id))
+
+    async def explain(self, job_id: int) -> Explanation:
+        """Say why a job does not run, what happens next, what has happened and who caused it.
+
+        ``print(await supervisor.explain(7))`` is text for people. Raises `JobNotFound`.
+        """
+        return await self._asking().explain(check_id(job_id))
 
     async def jobs(
         self,

@@ -249,6 +249,26 @@ def event_page(text: EventsText, limit: int) -> EventPage:
     return EventPage(events, events[-1].seq if full else text.searched_to, text.pruned_to)
 
 
+def read_history(connection: sqlite3.Connection, job_id: int) -> list[Event]:
+    """All events of one job, inside a transaction that is open."""
+    if not is_storable(job_id):
+        return []
+    parameters: dict[str, Parameter] = {"after": 0, "up_to": INTEGER_MAX, "limit": INTEGER_MAX}
+    parameters.update(job_id=job_id, batch_id=None, kind=None)
+    rows: str = connection.execute(statement("events_of_job"), parameters).fetchone()[0]
+    return [event_record(row) for row in _decode_events(rows)]
+
+
+def read_ahead(connection: sqlite3.Connection, job_id: int, limit: int) -> int:
+    """How many jobs of its queue go before a pending job."""
+    if not is_storable(job_id):
+        return 0
+    found: int = connection.execute(statement("ahead"), {"id": job_id, "limit": limit}).fetchone()[
+        0
+    ]
+    return found
+
+
 def read_logs(connection: sqlite3.Connection, job_id: int) -> list[LogLine]:
     """The log lines of one job."""
     if not is_storable(job_id):

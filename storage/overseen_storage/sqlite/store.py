@@ -226,6 +226,12 @@ class SqliteStore:
         """All events of one job, in order."""
         return (await self.events(after=0, limit=_ALL_EVENTS, job_id=job_id)).events
 
+    async def ahead(self, job_id: int, *, limit: int) -> int:
+        """How many jobs go first. See `Store.ahead`."""
+        return await self._door.read(
+            lambda connection: reading.read_ahead(connection, job_id, limit)
+        )
+
     async def logs(self, job_id: int) -> list[LogLine]:
         """The log lines of one job, in order."""
         return await self._door.read(lambda connection: reading.read_logs(connection, job_id))
