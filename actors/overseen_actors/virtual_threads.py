@@ -187,9 +187,10 @@ class GatedQueue(Generic[Item]):
             self._queue.put_nowait(item)
             return
         self._items.append(item)
-        # Never before the one that was put last; of timers at the same instant either may fire
-        # first, and takes the first item.
-        at = self._last_at = max(self._loop.time() + self._loop.draw_latency(), self._last_at)
+        # The thread does one after the other, and each takes its time. Of timers at the same
+        # instant either may fire first, and takes the first item.
+        at = max(self._loop.time(), self._last_at) + self._loop.draw_latency()
+        self._last_at = at
         if at > self._loop.time():
             self._loop.call_at(at, self._pass_one)
         else:

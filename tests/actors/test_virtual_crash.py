@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import gc
 import warnings
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 
 import anyio
 import pytest
@@ -22,7 +22,7 @@ async def everything_that_tidies(ran: list[str]) -> None:
     """Tasks that stand in every construct that would run something when it is unwound."""
 
     @contextlib.asynccontextmanager
-    async def manager() -> AsyncIterator[None]:
+    async def manager() -> AsyncGenerator[None]:
         try:
             yield
         finally:

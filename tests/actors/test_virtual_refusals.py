@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import gc
 import socket
 import tempfile
+from collections.abc import Callable
+from typing import TypeVarTuple
 
 import pytest
 
 from overseen_actors import UnsupportedPython, VirtualIOError, VirtualLoop
-from overseen_actors.virtual_selftest import check_attributes, check_run_once
+from overseen_actors.virtual_anyio import teach_anyio
+from overseen_actors.virtual_selftest import check_attributes, check_run_once, check_steps
+
+Ts = TypeVarTuple("Ts")
 
 # The outside world
 
@@ -72,6 +78,39 @@ def test_a_loop_that_lacks_an_attribute_is_refused_loudly(name: str) -> None:
     finally:
         setattr(loop, name, kept)
         loop.close()
+
+
+class LoopWithHiddenSteps(asyncio.SelectorEventLoop):
+    """As a later Python might be: what a callback belongs to cannot be seen."""
+
+    def call_soon(
+        self,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.Handle:
+        return super().call_soon(lambda: callback(*args), context=context)
+
+
+def test_a_loop_whose_steps_of_tasks_look_like_callbacks_is_refused_loudly() -> None:
+    """A schedule would shuffle nothing and nobody would notice."""
+    with contextlib.closing(asyncio.SelectorEventLoop()) as loop:
+        check_steps(loop)
+    with (
+        contextlib.closing(LoopWithHiddenSteps()) as loop,
+        pytest.raises(UnsupportedPython, match="steps of tasks"),
+    ):
+        check_steps(loop)
+    gc.collect()  # the task of the test would complain
+
+
+def test_an_anyio_whose_scopes_are_otherwise_is_refused_loudly(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Rather than cancelling in an order that is new in every run."""
+    monkeypatch.setattr("anyio._backends._asyncio.CancelScope.__slots__", ("_tasks",))
+    with pytest.raises(UnsupportedPython, match=r"_child_scopes.*anyio 4\.10 to"):
+        teach_anyio.__wrapped__()
 
 
 def test_a_virtual_loop_cannot_be_made_where_the_self_test_fails() -> None:
