@@ -1,0 +1,171 @@
+"""One history: faults first, then none, and everything must come to its end in bounded time."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import tempfile
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from tests.sim.book import Violation
+from tests.sim.checks import check_disk, check_last
+from tests.sim.disk import Disk
+from tests.sim.faults import harm
+from tests.sim.healing import heal
+from tests.sim.legend import ledger_text
+from tests.sim.options import Ending, LifeEnd, Options, options_of
+from tests.sim.reference import reference
+from tests.sim.watching import WATCHING
+from tests.sim.workload import JOB_ACTIONS, Client
+from tests.sim.workload_batches import BATCH_ACTIONS
+from tests.sim.world import Life, World
+
+from overseen import SupervisorFailed
+from overseen_storage.errors import StoreError
+
+ACTIONS: dict[Callable[[Client], Awaitable[None]], int] = {
+    **JOB_ACTIONS,
+    **BATCH_ACTIONS,
+    **WATCHING,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What came of a history."""
+
+    seed: int
+    violations: tuple[Violation, ...]
+    counts: Counter[str]
+    """Crashes, faults, requests."""
+    sometimes: Counter[str]
+    digest: str
+    simulated_seconds: float
+    steps: int
+    commits: int
+    lives: int
+    legend: str
+    """What happened, for a person; only where something is wrong or it was asked for."""
+
+
+def play(
+    seed: int, options: Options | None = None, *, trace: bool = False, legend: bool = False
+) -> Record:
+    """Run the history of a seed. The same seed gives the same record, in every process."""
+    options = options or options_of(seed)
+    collects = gc.isenabled()
+    gc.disable()  # finalizers would run at moments that do not repeat
+    with tempfile.TemporaryDirectory(prefix="overseen-sim-", dir=_fast_place()) as folder:
+        world = World(Path(folder), options, trace=trace)
+        disk = _play(world)
+    if collects:
+        gc.enable()
+    book = world.book
+    book.sometimes.read(disk.rows.values(), disk.events)
+    wanted = legend or bool(book.violations)
+    return Record(
+        seed=seed,
+        violations=tuple(book.violations),
+        counts=book.counts,
+        sometimes=book.sometimes.counts,
+        digest=world.digest(disk),
+        simulated_seconds=world.simulated_seconds,
+        steps=world.steps,
+        commits=world.commits,
+        lives=world.lives,
+        legend=f"{world.legend.text()}\n{ledger_text(disk.events)}" if wanted else "",
+    )
+
+
+def _play(world: World) -> Disk:
+    options = world.options
+    before: Disk | None = None
+    if not options.reference:
+        for index, end in enumerate(options.lives):
+            last = index == len(options.lives) - 1
+            main = _troubled_and_healed if last and options.heals_in_place else _troubled
+            life = world.live(end, main)
+            before = _look(world, life, before)
+            if last and options.heals_in_place and not life.killed:
+                return _end(world, before)
+    life = world.live(LifeEnd(Ending.STOP), reference if options.reference else heal)
+    return _end(world, _look(world, life, before))
+
+
+def _look(world: World, life: Life, before: Disk | None) -> Disk:
+    was_running = life.phase != "starting"
+    return check_disk(world.book, world.look_at_disk(), before, was_running=was_running)
+
+
+def _end(world: World, disk: Disk) -> Disk:
+    check_last(world.book, disk, world.options.sweep_interval)
+    return disk
+
+
+async def _troubled(life: Life) -> None:
+    if await _start(life):
+        await _act(life)
+        await _stop(life)
+
+
+async def _troubled_and_healed(life: Life) -> None:
+    if await _start(life):
+        await _act(life)
+    await heal(life)
+
+
+async def _start(life: Life) -> bool:
+    """Start while things go wrong: then it may be refused."""
+    life.harm = asyncio.get_running_loop().create_task(harm(life), name="harm")
+    try:
+        await life.supervisor.start()
+    except (StoreError, RuntimeError) as error:
+        life.say("world", f"it does not start: {type(error).__name__}")
+        life.book.sometimes.reach("a start failed for the disk")
+        await _end_harm(life)
+        return False
+    recovered = life.supervisor.recovered
+    life.book.sometimes.reach_if(recovered.jobs, "a start found live rows of a dead life")
+    life.phase = "running"
+    return True
+
+
+async def _act(life: Life) -> None:
+    clients = [Client(life, number) for number in range(1, life.world.options.clients + 1)]
+    work = [asyncio.create_task(one.run(ACTIONS), name=one.name) for one in clients]
+    await asyncio.gather(*work)
+    await _end_harm(life)
+
+
+async def _end_harm(life: Life) -> None:
+    """Nothing more goes wrong; subscribers see what comes."""
+    if life.harm is not None:
+        life.harm.cancel()
+        await asyncio.wait([life.harm])
+    life.disk.heal()
+
+
+async def _stop(life: Life) -> None:
+    life.phase = "stopping"
+    try:
+        report = await life.supervisor.stop()
+        life.say("world", f"stopped: {report}")
+        life.book.sometimes.reach_if(report.stuck, "a stop left bodies stuck")
+    except SupervisorFailed as error:
+        life.say("world", f"it had given up: {error.__cause__!r}")
+        life.book.sometimes.reach("the supervisor gave up")
+    for task in life.background:
+        task.cancel()
+    if life.background:
+        await asyncio.wait(life.background)
+
+
+@cache
+def _fast_place() -> Path | None:
+    """Where databases of histories lie: in memory, if the system has such a place."""
+    shared = Path("/dev/shm")
+    return shared if shared.is_dir() else None
