@@ -11,6 +11,7 @@ class Check(StrEnum):
     """A promise that is looked after; its number in the list of invariants beside it."""
 
     INTEGRITY = "integrity"
+    CONSTRAINTS = "constraints"
     REFERENCES = "references"
     SCHEMA = "schema"
     WORDS = "words"
@@ -40,7 +41,8 @@ class Check(StrEnum):
 
 PROVES: Final = MappingProxyType(
     {
-        Check.INTEGRITY: "SQLite finds its own pages, indexes and constraints in order",
+        Check.INTEGRITY: "SQLite finds its own pages and indexes in order",
+        Check.CONSTRAINTS: "every row keeps the constraints of its table",
         Check.REFERENCES: "log lines and files belong to jobs that exist",
         Check.SCHEMA: "the schema is one this program knows, made by the migrations it knows",
         Check.WORDS: "every number that stands for a word stands for a known one",
@@ -79,12 +81,16 @@ _DISK: Final = (
     "The disk, or a program that wrote to the file, damaged it. Keep a copy, then restore a backup "
     "or try `sqlite3 FILE .recover`."
 )
+_EDITED: Final = (
+    "It was edited by hand, or written by another version of overseen: `overseen version` says "
+    "which one this is."
+)
 _NEXT_STEPS: Final = MappingProxyType(
     {
         Check.INTEGRITY: _DISK,
+        Check.CONSTRAINTS: _EDITED,
         Check.REFERENCES: _DISK,
-        Check.WORDS: "It was edited by hand, or written by another version of overseen: "
-        "`overseen version` says which one this is.",
+        Check.WORDS: _EDITED,
         Check.SCHEMA: "Use the version of overseen that wrote it, or another database.",
         Check.BATCH_STUCK: "Start the program that owns the database; if it runs, ask for the "
         "batch's summary() and report this.",

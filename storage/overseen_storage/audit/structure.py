@@ -6,10 +6,11 @@ import sqlite3
 from typing import Final
 
 from overseen_storage.audit.checks import Check
+from overseen_storage.audit.constraints import check_constraints
 from overseen_storage.audit.findings import Findings
 from overseen_storage.sqlite.migrations import migrations
 
-STRUCTURAL: Final = frozenset({Check.INTEGRITY, Check.REFERENCES, Check.SCHEMA})
+STRUCTURAL: Final = frozenset({Check.INTEGRITY, Check.CONSTRAINTS, Check.REFERENCES, Check.SCHEMA})
 """The checks that are made here."""
 
 _FAULTS_ASKED: Final = 1_000
@@ -21,6 +22,7 @@ def check_structure(connection: sqlite3.Connection, findings: Findings) -> None:
     for (fault,) in connection.execute(f"PRAGMA integrity_check({_FAULTS_ASKED:d})"):
         if fault != "ok":
             findings.problem(Check.INTEGRITY, expected="ok", found=fault)
+    check_constraints(connection, findings)
     for table, row_id, parent, _ in connection.execute("PRAGMA foreign_key_check"):
         where = f"row {row_id} of {table}" if row_id is not None else f"a row of {table}"
         findings.problem(
