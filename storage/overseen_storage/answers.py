@@ -164,7 +164,9 @@ class Pruned(msgspec.Struct, frozen=True):
     jobs: int
     events: int
     remaining: bool
-    """It stopped at its limit."""
+    """It stopped at its limit, or looked at as many rows as it may: go on after `looked_to`."""
+    looked_to: int = 0
+    """What ended up to this stamp was looked at: it is deleted, or has to stay."""
     freed_files: list[str] = []
     """Stored names that no job uses any more: the files can go."""
 

@@ -104,6 +104,8 @@ class PruneRequest(msgspec.Struct, frozen=True):
     cancelled_before: int | None = None
     limit: int = 1000
     """Jobs at most; fewer if they have many events, so that no commit waits long behind it."""
+    after: int = 0
+    """Only what ended after this stamp: where an earlier chunk says it has looked to."""
 
 
 class BatchQuery(msgspec.Struct, frozen=True, kw_only=True):

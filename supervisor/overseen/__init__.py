@@ -41,6 +41,7 @@ from overseen.batches.errors import (
     BatchNotFound,
     BatchNotOpened,
     BatchSealed,
+    MembersPruned,
     NoCallback,
 )
 from overseen.batches.progress import BatchProgress
@@ -174,6 +175,7 @@ __all__ = [
     "KeyConflict",
     "LogLine",
     "MemberResult",
+    "MembersPruned",
     "NeedsAttachments",
     "NetworkFileSystem",
     "NoCallback",

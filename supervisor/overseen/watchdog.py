@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from overseen.committing import Committing
 from overseen.counters import Counters
 from overseen.messages import StopMembers, Tick
@@ -140,6 +142,7 @@ class Watchdog:
             self._files_freed(chunk.freed_files)
             if not chunk.remaining:
                 break
+            request = msgspec.structs.replace(request, after=chunk.looked_to)
         if pruned:
             self._log.info("jobs.pruned", jobs=pruned)
 

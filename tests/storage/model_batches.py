@@ -116,7 +116,7 @@ class ModelBatches:
         """The status it is finalized with."""
         if batch.stopped is Reason.REQUESTED and (counts.cancelled or not counts.total):
             return Batch.CANCELLED
-        clean = batch.stopped is None and counts.completed == counts.total
+        clean = counts.completed == counts.total
         return Batch.COMPLETED if clean else Batch.COMPLETED_WITH_ERRORS
 
     def move(self, batch: ModelBatch, move: BatchMove, to: Batch) -> None:

@@ -7,13 +7,11 @@ from collections.abc import Mapping
 import msgspec
 
 from overseen_storage.answers import Refused
-from overseen_storage.batch_lifecycle import BATCH_STATUS_CODES, BatchStatus
+from overseen_storage.batch_lifecycle import BatchStatus
 from overseen_storage.items import NewJob, Submission
 from overseen_storage.lifecycle import Status
 from overseen_storage.sqlite.rows import document
-from overseen_storage.sqlite.writer import Writer, is_storable
-
-_STATUS_OF = {code: status for status, code in BATCH_STATUS_CODES.items()}
+from overseen_storage.sqlite.writer import BATCH_STATUS_OF, Writer, is_storable
 
 _decode_closed = msgspec.json.Decoder(list[tuple[int, int | None]]).decode
 
@@ -46,7 +44,7 @@ def refused_member(index: int, job: NewJob, closed: Mapping[int, int | None]) ->
     if code is None:
         message = f"There is no batch {batch_id}: open one, and submit its members to that."
         return Refused(index, "no_batch", message)
-    status = _STATUS_OF[code]
+    status = BATCH_STATUS_OF[code]
     how = "was sealed" if status is BatchStatus.PROCESSING else f"is {status}"
     message = (
         f"Batch {batch_id} {how}: it takes no more members. Submit the job without a batch, or "

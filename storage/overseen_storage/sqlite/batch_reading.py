@@ -12,7 +12,6 @@ import msgspec
 
 from overseen_storage.answers import BatchesToDo
 from overseen_storage.batch_lifecycle import (
-    BATCH_POLICY_CODES,
     BATCH_STATUS_CODES,
     BatchStatus,
 )
@@ -28,14 +27,19 @@ from overseen_storage.lifecycle import Reason
 from overseen_storage.records import JobRecord
 from overseen_storage.sqlite.reading import job_record, labelled, read_ledger_end
 from overseen_storage.sqlite.statements import statement
-from overseen_storage.sqlite.writer import INTEGER_MAX, REASON_OF, Parameter, is_storable
+from overseen_storage.sqlite.writer import (
+    BATCH_POLICY_OF,
+    BATCH_STATUS_OF,
+    INTEGER_MAX,
+    REASON_OF,
+    Parameter,
+    is_storable,
+)
 
 FAILURE_GROUPS_MAX: Final = 100
 """How many groups of failures a summary names."""
 
 _FIELDS = BatchRecord.__struct_fields__
-_STATUS_OF = {code: status for status, code in BATCH_STATUS_CODES.items()}
-_POLICY_OF = {code: policy for policy, code in BATCH_POLICY_CODES.items()}
 
 _decode_ids = msgspec.json.Decoder(list[int]).decode
 _decode_stopped = msgspec.json.Decoder(list[tuple[int, int]]).decode
@@ -81,7 +85,8 @@ def _one_moment(connection: sqlite3.Connection) -> Generator[None]:
     try:
         yield
     finally:
-        connection.execute("COMMIT")
+        if connection.in_transaction:  # SQLite may have ended it, after an error of the disk
+            connection.execute("COMMIT")
 
 
 def batch_record(row: tuple[Parameter, ...]) -> BatchRecord:
@@ -90,8 +95,8 @@ def batch_record(row: tuple[Parameter, ...]) -> BatchRecord:
     status, policy, stopped = values["status"], values["policy"], values["stopped"]
     assert isinstance(status, int)
     assert isinstance(policy, int)
-    values["status"] = _STATUS_OF[status]
-    values["policy"] = _POLICY_OF[policy]
+    values["status"] = BATCH_STATUS_OF[status]
+    values["policy"] = BATCH_POLICY_OF[policy]
     values["stopped"] = REASON_OF[stopped] if isinstance(stopped, int) else None
     values["due"] = bool(values["due"])
     return BatchRecord(**values)  # type: ignore[arg-type] # the columns have the record's types
@@ -228,7 +233,7 @@ def _summary(connection: sqlite3.Connection, batch: BatchRecord) -> BatchSummary
 def _ended_as(batch: BatchRecord, sums: _Sums) -> BatchStatus:
     if batch.stopped is Reason.REQUESTED and (sums.cancelled or not sums.total):
         return BatchStatus.CANCELLED
-    if batch.stopped is not None or sums.failed or sums.cancelled:
+    if sums.failed or sums.cancelled:
         return BatchStatus.COMPLETED_WITH_ERRORS
     return BatchStatus.COMPLETED
 

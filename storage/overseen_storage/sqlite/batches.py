@@ -31,9 +31,7 @@ from overseen_storage.sqlite.drafts import drafts_with_files, drop_files
 from overseen_storage.sqlite.inserting import Inserts, insert
 from overseen_storage.sqlite.rows import document
 from overseen_storage.sqlite.safe_text import make_safe
-from overseen_storage.sqlite.writer import REASON_OF, Writer, is_storable
-
-BATCH_STATUS_OF = {code: status for status, code in BATCH_STATUS_CODES.items()}
+from overseen_storage.sqlite.writer import BATCH_STATUS_OF, REASON_OF, Writer, is_storable
 
 
 class _Frozen(msgspec.Struct, frozen=True):

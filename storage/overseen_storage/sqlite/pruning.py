@@ -18,16 +18,19 @@ ROWS_MAX: Final = 20_000
 """Events and log lines deleted in one transaction. A job that ran for an hour may have thousands,
 and every commit waits behind it: 20,000 take about 100 ms."""
 
+LOOKED_AT_MAX: Final = 5_000
+"""Ended jobs of one status looked at in one transaction: some milliseconds."""
+
 _decode_sizes = msgspec.json.Decoder(list[int]).decode
 _decode_names = msgspec.json.Decoder(list[str]).decode
 
 
 def prune(connection: sqlite3.Connection, request: PruneRequest) -> Pruned:
     """Delete one chunk, inside the transaction that is open."""
-    found = _oldest(connection, request)
+    found, looked_to = _oldest(connection, request)
     ids = [job_id for _, job_id in found[: request.limit]]
     if not ids:
-        return Pruned(0, 0, False)
+        return Pruned(0, 0, looked_to is not None, looked_to or 0)
     chosen = {"ids": document(ids)}
     seq, stamp, events, lines = _heights(connection, chosen)
     if events + lines > ROWS_MAX:
@@ -38,7 +41,10 @@ def prune(connection: sqlite3.Connection, request: PruneRequest) -> Pruned:
     for name in ("prune_ledger", "prune_logs", "prune_attachments", "prune_jobs"):
         connection.execute(statement(name), chosen)
     connection.execute(statement("prune_meta"), {"events": events, "seq": seq, "stamp": stamp})
-    return Pruned(len(ids), events, len(found) > len(ids), freed)
+    left = found[len(ids) :]
+    if left:
+        looked_to = left[0][0] - 1
+    return Pruned(len(ids), events, looked_to is not None, looked_to or 0, freed)
 
 
 def _heights(connection: sqlite3.Connection, chosen: dict[str, str]) -> tuple[int, int, int, int]:
@@ -55,23 +61,36 @@ def _first_that_fit(connection: sqlite3.Connection, ids: list[int]) -> list[int]
     return ids[: max(fitting, 1)]
 
 
-def _oldest(connection: sqlite3.Connection, request: PruneRequest) -> list[tuple[int, int]]:
-    """When they ended and who they are, oldest first; one more than the limit, if there is."""
+def _oldest(
+    connection: sqlite3.Connection, request: PruneRequest
+) -> tuple[list[tuple[int, int]], int | None]:
+    """When they ended and who they are, oldest first; and up to which stamp all ended jobs were
+    looked at, None if there are no more.
+
+    A large batch that is not finalized keeps all its members, which are passed over: so no more
+    than `LOOKED_AT_MAX` rows are looked at, for every commit waits meanwhile.
+    """
     befores = {
         Status.COMPLETED: request.completed_before,
         Status.FAILED: request.failed_before,
         Status.CANCELLED: request.cancelled_before,
     }
     found: list[tuple[int, int]] = []
+    window_ends: list[int] = []
     for status, before in befores.items():
         if before is None:
             continue
-        parameters = {
-            "status": STATUS_CODES[status],
-            "before": before,
-            "limit": request.limit + 1,
-        }
-        rows = connection.execute(statement("prunable"), parameters).fetchall()
+        parameters = {"status": STATUS_CODES[status], "after": request.after, "before": before}
+        window = {**parameters, "window": LOOKED_AT_MAX}
+        end = connection.execute(statement("prune_window"), window).fetchone()
+        if end is not None:
+            window_ends.append(end[0])
+            parameters["before"] = end[0] + 1
+        some = {**parameters, "limit": request.limit + 1}
+        rows = connection.execute(statement("prunable"), some).fetchall()
         found.extend((completed_at, job_id) for job_id, completed_at in rows)
     found.sort()
-    return found[: request.limit + 1]
+    looked_to = min(window_ends, default=None)
+    if looked_to is not None:
+        found = [one for one in found if one[0] <= looked_to]
+    return found[: request.limit + 1], looked_to

@@ -13,16 +13,14 @@ from typing import assert_never
 import msgspec
 
 from overseen_storage.batch_lifecycle import (
-    BATCH_POLICY_CODES,
     BATCH_STATUS_CODES,
     BatchPolicy,
     BatchStatus,
 )
 from overseen_storage.lifecycle import REASON_CODES, Cause, EventType, Reason
 from overseen_storage.sqlite.rows import document
-from overseen_storage.sqlite.writer import INTEGER_MAX, Writer
+from overseen_storage.sqlite.writer import BATCH_POLICY_OF, INTEGER_MAX, Writer
 
-_POLICY_OF = {code: policy for policy, code in BATCH_POLICY_CODES.items()}
 _PROCESSING = BATCH_STATUS_CODES[BatchStatus.PROCESSING]
 
 
@@ -94,7 +92,7 @@ def _failures(writer: Writer, batch_id: int, limit: int) -> int:
 
 def _failures_that_stop(batch: _Touched) -> int | None:
     """How many failures stop it; None: none do, or it is not known yet."""
-    policy = _POLICY_OF[batch.policy]
+    policy = BATCH_POLICY_OF[batch.policy]
     match policy:
         case BatchPolicy.CONTINUE:
             return None

@@ -12,6 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
+from overseen_storage.batch_lifecycle import (
+    BATCH_POLICY_CODES,
+    BATCH_STATUS_CODES,
+    BatchPolicy,
+    BatchStatus,
+)
 from overseen_storage.lifecycle import (
     CAUSE_CODES,
     EVENT_CODES,
@@ -36,6 +42,8 @@ REASON_OF: dict[int, Reason] = {code: reason for reason, code in REASON_CODES.it
 CAUSE_OF: dict[int, Cause] = {code: cause for cause, code in CAUSE_CODES.items()}
 HELD_OF: dict[int, Held] = {code: held for held, code in HELD_CODES.items()}
 EVENT_OF: dict[int, EventType] = {code: kind for kind, code in EVENT_CODES.items()}
+BATCH_STATUS_OF: dict[int, BatchStatus] = {code: one for one, code in BATCH_STATUS_CODES.items()}
+BATCH_POLICY_OF: dict[int, BatchPolicy] = {code: one for one, code in BATCH_POLICY_CODES.items()}
 
 
 INTEGER_MAX = 2**63 - 1
@@ -91,7 +99,7 @@ class Writer:
         self.freed_files: list[str] = []
         """Stored names that no job uses any more."""
         self.touched_batches: set[int] = set()
-        """Batches that were sealed or stopped: it is looked at what that means for them."""
+        """Batches that were sealed: it is looked at what that means for them."""
         self._batches: BatchMarks | None = heights.batches
 
     def run(self, name: str, /, **parameters: Parameter) -> int:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, Unpack, cast, 
 
 import msgspec
 
+from overseen.batches.errors import BatchNotFound, MembersPruned
 from overseen.codec import decode_value
 from overseen.context import Context
 from overseen.errors import JobDefinitionError
@@ -66,13 +67,23 @@ class MemberResult(msgspec.Struct, frozen=True, kw_only=True):
 async def member_results(
     store: Store, registry: Registry, batch_id: int
 ) -> AsyncGenerator[MemberResult, None]:
-    """Yield how each member that has ended did so, in order of submission, a page at a time."""
-    after = 0
+    """Yield how each member that has ended did so, in order of submission, a page at a time.
+
+    Raises `BatchNotFound`, and `MembersPruned` at the end when members of a sealed batch are not
+    there any more: half a sum is not to be taken for the whole.
+    """
+    after = found = 0
     while page := await store.members(batch_id, after_id=after, limit=PAGE_MEMBERS):
+        found += len(page)
         for member in page:
             if member.ended:
                 yield _result_of(member, registry)
         after = page[-1].id
+    batch = await store.batch(batch_id)
+    if batch is None:
+        raise BatchNotFound(batch_id)
+    if batch.total is not None and found < batch.total:
+        raise MembersPruned(batch_id, kept=found, total=batch.total)
 
 
 def _result_of(member: JobRecord, registry: Registry) -> MemberResult:

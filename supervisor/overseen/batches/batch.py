@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Final, ParamSpec, Self, TypeVar
+
+import anyio
 
 from overseen.attachments.draft import Draft
 from overseen.batches import requests
 from overseen.batches.aggregating import MemberResult, member_results
-from overseen.batches.errors import BatchNotOpened
+from overseen.batches.errors import BatchEnded, BatchNotOpened, BatchSealed
 from overseen.batches.progress import BatchProgress, progress_of, watch_progress
 from overseen.durations import Duration, seconds
-from overseen.errors import OverseenError
+from overseen.errors import InvalidOption, OverseenError
 from overseen.face_checks import check_after, check_calls, check_job, reason_text
 from overseen.jobs import Call, Job
 from overseen.submitting import Origin
@@ -32,6 +35,10 @@ __all__ = ["Batch"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+LEAVE_SECONDS: Final = 5.0
+"""How long the end of a block waits for the batch to be sealed or cancelled after all."""
+WATCH_SECONDS_MIN: Final = 0.01
 
 
 class Batch:
@@ -108,15 +115,37 @@ class Batch:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if error is None:
-            if not self._closed:
-                await self.seal()
-            return
+        if error is not None:
+            await self._cancel_after(error)
+        elif not self._closed:
+            await self._seal_at_the_end()
+
+    async def _seal_at_the_end(self) -> None:
+        """The block has ended well, so the batch is sealed, also when its author is cancelled in
+        this very moment: nobody else would do it."""
         try:
-            await self.cancel(f"its block was left by {type(error).__name__}")
+            await self.seal()
+        except asyncio.CancelledError:
+            with anyio.move_on_after(LEAVE_SECONDS, shield=True), suppress(BatchSealed, BatchEnded):
+                await self.seal()
+            raise
         except OverseenError as failure:
-            # The block's own error is what its author must see.
-            error.add_note(f"batch {self.id} could not be cancelled: {failure}")
+            failure.add_note(_left_open(self.id))
+            raise
+
+    async def _cancel_after(self, error: BaseException) -> None:
+        """The block's own error is what its author must see. Shielded for a while, because a
+        cancelled scope of anyio (a request that was given up) would cancel this too."""
+        try:
+            with anyio.move_on_after(LEAVE_SECONDS, shield=True) as patience:
+                await self.cancel(f"its block was left by {type(error).__name__}")
+        except BatchEnded:
+            return  # it was sealed inside the block, and its members were quick
+        except OverseenError as failure:
+            error.add_note(f"{_left_open(self.id)} It could not be cancelled: {failure}")
+        else:
+            if patience.cancelled_caught:
+                error.add_note(f"{_left_open(self.id)} The store did not answer in time.")
 
     # Its members.
 
@@ -171,9 +200,16 @@ class Batch:
 
         Raises as `summary`, and as `Handle.result` for that job.
         """
-        await self.summary(timeout)
-        handle = await self._asking().callback(self.id, "aggregate", job)
-        return await handle.result(timeout)
+        check_job(job)
+        limit = None if timeout is None else seconds(timeout, name="timeout")
+        try:
+            async with asyncio.timeout(limit):
+                await self.summary()
+                handle = await self._asking().callback(self.id, "aggregate", job)
+                return await handle.result()
+        except TimeoutError:
+            text = f"batch {self.id} has no aggregate within {limit:g} s; it is still worked at"
+            raise TimeoutError(text) from None
 
     async def record(self) -> BatchRecord:
         """Return everything that is kept of it: one read. Raises `BatchNotFound`."""
@@ -190,6 +226,8 @@ class Batch:
         end. `every` is the time between two of them."""
         running = self._running()
         pause = seconds(every, name="every")
+        if pause < WATCH_SECONDS_MIN:
+            raise InvalidOption("every", every, f"at least {WATCH_SECONDS_MIN:g} s")
 
         async def read() -> BatchProgress:
             return progress_of(await requests.read_snapshot(running, self.id))
@@ -209,3 +247,10 @@ class Batch:
 
     def __repr__(self) -> str:
         return f"<Batch {self._id or 'not opened'} {self._name!r}>"
+
+
+def _left_open(batch_id: int) -> str:
+    return (
+        f"Batch {batch_id} may still be open: seal or cancel it with "
+        f"supervisor.find_batch({batch_id})."
+    )

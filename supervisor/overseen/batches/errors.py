@@ -8,7 +8,8 @@
         ├── BatchSealed         it takes no more members
         ├── BatchEnded          it is finalized: nothing about it can change
         ├── BatchNotOpened      the block of the batch was not entered yet
-        └── NoCallback          its end did not submit this job
+        ├── NoCallback          its end did not submit this job
+        └── MembersPruned       results of members are not kept any more
 """
 
 from __future__ import annotations
@@ -16,7 +17,15 @@ from __future__ import annotations
 from overseen_storage.batch_lifecycle import BatchStatus
 from overseen_storage.errors import OverseenError
 
-__all__ = ["BatchEnded", "BatchError", "BatchNotFound", "BatchNotOpened", "BatchSealed"]
+__all__ = [
+    "BatchEnded",
+    "BatchError",
+    "BatchNotFound",
+    "BatchNotOpened",
+    "BatchSealed",
+    "MembersPruned",
+    "NoCallback",
+]
 
 
 class BatchError(OverseenError):
@@ -86,3 +95,20 @@ class NoCallback(BatchError, LookupError):
         )
         self.event = event
         self.kind = kind
+
+
+class MembersPruned(BatchError):
+    """Members of the batch were pruned, so their results are not all there.
+
+    Evidence: `batch_id`, `kept`, `total`.
+    """
+
+    def __init__(self, batch_id: int, *, kept: int, total: int) -> None:
+        super().__init__(
+            f"of the {total:,} members of batch {batch_id} only {kept:,} are kept, the others were "
+            "pruned: its summary is all that is left. Keep results longer with "
+            "Supervisor(retention=...)",
+            batch_id=batch_id,
+        )
+        self.kept = kept
+        self.total = total

@@ -5,7 +5,7 @@ event: the transaction of each terminal write tests it and says so, the watchdog
 it, and whoever asks for the summary makes it be looked at. All three end here. The members of such
 a batch cannot change any more, so the summary is computed on a reader, while submits go on; one
 small guarded transaction then freezes it and submits the callbacks. Whoever comes second is
-declined by the store.
+declined by the store; so is a summary that somebody made untrue by cancelling the batch meanwhile.
 """
 
 from __future__ import annotations
@@ -107,6 +107,9 @@ class Finalizer:
                     self._log.warning("batch.not_finalized", batch_id=batch_id, error=str(error))
                     self._due[batch_id] = None
                     await asyncio.sleep(TROUBLE_SECONDS)
+                except Exception as error:
+                    # A bug, but of this batch only: the sweep and whoever asks come back to it.
+                    self._log.exception("batch.not_finalized", batch_id=batch_id, error=str(error))
             self._idle.set()
             await self._wanted.wait()
             self._wanted.clear()

@@ -9,27 +9,55 @@ import msgspec
 
 from overseen.batches.errors import BatchEnded, BatchError, BatchNotFound, BatchSealed
 from overseen.errors import RequestRefused, SupervisorStopped
-from overseen.requesting import place
+from overseen.messages import PlaceOrder
+from overseen.requesting import ask, place
 from overseen_storage.batch_records import BatchRecord, BatchSnapshot, BatchSummary
-from overseen_storage.errors import StoreUnavailable
+from overseen_storage.errors import StoreClosed, StoreUnavailable
 from overseen_storage.lifecycle import Cause
-from overseen_storage.orders import Declined, OpenBatch, SealBatch, StopBatch
+from overseen_storage.orders import (
+    Declined,
+    Obeyed,
+    OpenBatch,
+    OrderAnswer,
+    SealBatch,
+    StopBatch,
+)
 
 if TYPE_CHECKING:
     from overseen.running import Running
 
 __all__ = ["open_batch", "read_batch", "read_snapshot", "seal", "stop", "wait_for_summary"]
 
+TROUBLE_SECONDS: Final = 1.0
+"""Pause after the store failed."""
+
 _decode_summary: Final = msgspec.json.Decoder(BatchSummary).decode
 
 
 async def open_batch(running: Running, order: OpenBatch) -> int:
-    """Open a batch; return its id."""
-    answer = await place(running, order)
+    """Open a batch; return its id. If the caller goes away before he knows it, and it is opened all
+    the same, it is cancelled: nobody else would ever seal it."""
+    reply: asyncio.Future[OrderAnswer] = running.loop.create_future()
+    try:
+        answer = await ask(running, PlaceOrder(order, reply), asyncio.shield(reply))
+    except asyncio.CancelledError:
+        reply.add_done_callback(lambda answered: _cancel_unknown(running, answered))
+        raise
     if isinstance(answer, Declined):
         raise RequestRefused(f"batch {order.name!r}", answer.message or answer.why)
     assert answer.batch_id is not None, "an opened batch has an id"
     return answer.batch_id
+
+
+def _cancel_unknown(running: Running, reply: asyncio.Future[OrderAnswer]) -> None:
+    if reply.cancelled() or reply.exception() is not None or running.mailbox.closed:
+        return
+    opened = reply.result()
+    if isinstance(opened, Obeyed) and opened.batch_id is not None:
+        data = msgspec.json.encode({"message": "its author went away while it was opened"}).decode()
+        unheard: asyncio.Future[OrderAnswer] = running.loop.create_future()
+        unheard.add_done_callback(lambda heard: heard.cancelled() or heard.exception())
+        running.mailbox.post(PlaceOrder(StopBatch(opened.batch_id, Cause.CALLER, data), unheard))
 
 
 async def seal(running: Running, batch_id: int, cause: Cause) -> None:
@@ -97,7 +125,11 @@ async def _frozen_if_it_can_be_read(running: Running, batch_id: int) -> str | No
     while True:
         try:
             return (await read_batch(running, batch_id)).summary
+        except StoreClosed:
+            raise running.failure or SupervisorStopped(
+                f"the summary of batch {batch_id} was asked for too late"
+            ) from None
         except StoreUnavailable:
             if running.ended or not running.committing.degraded:
                 raise
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(TROUBLE_SECONDS)

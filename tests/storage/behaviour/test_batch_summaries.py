@@ -162,7 +162,7 @@ async def test_a_summary_names_the_most_frequent_failures(writer: Writer, store:
         ((), None, BatchStatus.COMPLETED),
         ((), Reason.REQUESTED, BatchStatus.CANCELLED),
         ((Status.COMPLETED,), None, BatchStatus.COMPLETED),
-        ((Status.COMPLETED,), Reason.REQUESTED, BatchStatus.COMPLETED_WITH_ERRORS),
+        ((Status.COMPLETED,), Reason.REQUESTED, BatchStatus.COMPLETED),
         ((Status.COMPLETED, Status.FAILED), None, BatchStatus.COMPLETED_WITH_ERRORS),
         ((Status.COMPLETED, Status.CANCELLED), None, BatchStatus.COMPLETED_WITH_ERRORS),
         ((Status.COMPLETED, Status.CANCELLED), Reason.REQUESTED, BatchStatus.CANCELLED),
