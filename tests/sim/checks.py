@@ -11,10 +11,11 @@ from itertools import pairwise
 from tests.sim.bodies import threaded
 from tests.sim.book import Book, Stream
 from tests.sim.disk import Disk, tag_of
-from tests.storage.checkers import Broken, check_everything, check_prefix, check_successor
+from tests.storage.checkers import Broken, check_prefix, check_successor
 from tests.supervisor.batch_checks import check_callbacks, check_history, check_summary
 
 from overseen import Event, EventType, JobRecord, Status
+from overseen_storage.audit import Findings, Recorded, Severity, audit
 from overseen_storage.lifecycle import LIVE, TERMINAL
 
 
@@ -22,7 +23,9 @@ def check_disk(book: Book, disk: Disk, before: Disk | None, *, was_running: bool
     """Look at the disk between two lives; returns it."""
     for complaint in disk.complaints:
         book.broken("I20 the database is sound", complaint)
-    _guarded(book, lambda: _check_records(disk, before))
+    _audit(book, disk)
+    if before is not None:
+        _guarded(book, lambda: _check_successor(before, disk))
     _check_batches(book, disk)
     _check_bodies(book, disk)
     if was_running:
@@ -33,6 +36,7 @@ def check_disk(book: Book, disk: Disk, before: Disk | None, *, was_running: bool
     for stream in book.streams:
         _check_stream(book, stream, disk)
     _check_idempotency(book, disk)
+    book.sometimes.read_rows(disk.rows.values())
     if before is not None and disk.events_pruned > before.events_pruned:
         book.sometimes.reach("a job was pruned")
     return disk
@@ -47,18 +51,34 @@ def _guarded(book: Book, check: object) -> None:
         book.broken(name, evidence)
 
 
-def _check_records(disk: Disk, before: Disk | None) -> None:
-    """I1 to I10, I12, I18, I22 to I24 over rows and ledger; I2, I5, I6 between two looks."""
-    check_everything(disk.rows, disk.events, pruned=disk.events_pruned, height=disk.height)
-    if before is not None:
-        kept = {
-            job_id: row
-            for job_id, row in before.rows.items()
-            if job_id in disk.rows or not disk.prunes
-        }
-        check_successor(kept, disk.rows)
-        if not disk.prunes:
-            check_prefix(before.events, disk.events)
+def _audit(book: Book, disk: Disk) -> None:
+    """What ``overseen verify`` finds: I1 to I12, I15, I18, I21 to I24, I28 to I30."""
+    recorded = Recorded(
+        rows=list(disk.rows.values()),
+        ledger=disk.events,
+        recorded_batches=list(disk.batches.values()),
+        files=[file for files in disk.attachments.values() for file in files],
+        lives=disk.epochs,
+        paused=list(disk.queues.values()),
+        pruned=disk.events_pruned,
+        height=disk.height,
+    )
+    findings = Findings()
+    audit(recorded, findings, owned=False)
+    for finding in findings:
+        if finding.severity is Severity.PROBLEM:
+            what = f"{finding.about}: expected {finding.expected}, found {finding.found}"
+            book.broken(f"audit: {finding.check}", what)
+
+
+def _check_successor(before: Disk, disk: Disk) -> None:
+    """I2, I5, I6, I17 between two looks: what ended or was written once is as it was."""
+    kept = {
+        job_id: row for job_id, row in before.rows.items() if job_id in disk.rows or not disk.prunes
+    }
+    check_successor(kept, disk.rows)
+    if not disk.prunes:
+        check_prefix(before.events, disk.events)
 
 
 def _check_batches(book: Book, disk: Disk) -> None:

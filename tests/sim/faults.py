@@ -100,12 +100,12 @@ async def failing_reads(life: Life, draw: Random) -> None:
 
 async def bug_while_writing(life: Life, draw: Random) -> None:
     """A bug in the store: the actor that called it dies, and is restarted."""
-    life.disk.write_bugs = draw.choice((1, 1, 1, 2))
+    life.disk.write_bugs = draw.choice((1, 1, 1, 2, 8))
 
 
 async def bug_while_reading(life: Life, draw: Random) -> None:
     """The same where something is read."""
-    life.disk.read_bugs = draw.choice((1, 1, 1, 2))
+    life.disk.read_bugs = draw.choice((1, 1, 1, 2, 8))
 
 
 FAULTS: dict[Fault, int] = {

@@ -24,7 +24,7 @@ from tests.sim.workload import JOB_ACTIONS, Client
 from tests.sim.workload_batches import BATCH_ACTIONS
 from tests.sim.world import Life, World
 
-from overseen import SupervisorFailed
+from overseen import SupervisorError, SupervisorFailed
 from overseen_storage.errors import StoreError
 
 ACTIONS: dict[Callable[[Client], Awaitable[None]], int] = {
@@ -65,7 +65,7 @@ def play(
     if collects:
         gc.enable()
     book = world.book
-    book.sometimes.read(disk.rows.values(), disk.events)
+    book.sometimes.read_events(disk.events)
     wanted = legend or bool(book.violations)
     return Record(
         seed=seed,
@@ -138,7 +138,17 @@ async def _act(life: Life) -> None:
     clients = [Client(life, number) for number in range(1, life.world.options.clients + 1)]
     work = [asyncio.create_task(one.run(ACTIONS), name=one.name) for one in clients]
     await asyncio.gather(*work)
+    _read_figures(life)
     await _end_harm(life)
+
+
+def _read_figures(life: Life) -> None:
+    try:
+        figures = life.supervisor.figures
+    except SupervisorError:
+        return  # it has given up, or is between two starts
+    life.book.sometimes.reach_if(figures.restarts, "an actor was restarted")
+    life.book.sometimes.reach_if(figures.degraded, "the store was degraded")
 
 
 async def _end_harm(life: Life) -> None:

@@ -96,11 +96,15 @@ class Client:
             case Answer.FAILED:
                 book.promise("I19 failed submits are not there", what, lambda d: not found(d))
             case Answer.UNKNOWN:
-                book.promise(
-                    "I19 unknown submits are there wholly or not at all",
-                    what,
-                    lambda d: d.prunes or len(found(d)) in (0, len(tags)),
-                )
+
+                def wholly_or_not_at_all(disk: Disk) -> bool:
+                    number = len(found(disk))
+                    reached = "the disk was found with a transaction nobody was told of"
+                    book.sometimes.reach_if(number, reached)
+                    return disk.prunes or number in (0, len(tags))
+
+                name = "I19 unknown submits are there wholly or not at all"
+                book.promise(name, what, wholly_or_not_at_all)
 
     def promise_event(self, type: EventType, job_id: int) -> None:
         """What was acknowledged is on the ledger."""
