@@ -47,13 +47,22 @@ def test_a_seed_repeats_in_every_process_and_no_two_seeds_are_alike(
     assert len(set(here)) == SEEDS
 
 
-def test_without_numbers_sets_of_tasks_do_not_repeat(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The control: hashed by address as on a stock loop, the runs above differ."""
-    monkeypatch.setattr("overseen_actors.virtual_order.NumberedTask.__hash__", object.__hash__)
-    digests = [
-        [digest(seed, Schedule.RANDOM, Threads.INLINE) for seed in range(SEEDS)] for _ in range(2)
-    ]
-    assert digests[0] != digests[1]
+@pytest.mark.parametrize(
+    ("part", "stock"),
+    [
+        ("virtual_order.NumberedTask.__hash__", object.__hash__),
+        ("virtual_order.NumberedFuture.__hash__", object.__hash__),
+        ("virtual_anyio.ScopesInOrder", set),
+        ("virtual_asyncio._as_tasks", list),
+    ],
+)
+def test_each_thing_that_keeps_order_is_needed(
+    part: str, stock: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control: with a part as on a stock loop, hashed by address, the runs above differ."""
+    monkeypatch.setattr(f"overseen_actors.{part}", stock)
+    runs = [[digest(seed, Schedule.FIFO, Threads.INLINE) for seed in range(4)] for _ in range(4)]
+    assert any(run != runs[0] for run in runs)
 
 
 def test_a_gated_connection_does_what_an_inline_one_does_at_the_same_instants() -> None:
