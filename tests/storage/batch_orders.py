@@ -92,13 +92,17 @@ def finalizing(model: Model, batch_id: int, variant: int) -> FinalizeBatch:
     return FinalizeBatch(
         batch_id=batch_id,
         status=status,
-        summary=msgspec.json.encode(summary(batch, status, counts)).decode(),
+        summary=msgspec.json.encode(summary(model, batch, status, counts)).decode(),
         callbacks=tuple(Callback(one, new_job("work", "other")) for one in calls),
     )
 
 
-def summary(batch: ModelBatch, status: BatchStatus, counts: BatchCounts) -> BatchSummary:
-    """As much of a summary as counts again later."""
+def summary(
+    model: Model, batch: ModelBatch, status: BatchStatus, counts: BatchCounts
+) -> BatchSummary:
+    """As much of a summary as is counted again later."""
+    members = [job for job in model.jobs.values() if job.batch_id == batch.id]
+    completed = [job for job in members if job.status is Status.COMPLETED]
     return BatchSummary(
         batch_id=batch.id,
         name="",
@@ -106,12 +110,12 @@ def summary(batch: ModelBatch, status: BatchStatus, counts: BatchCounts) -> Batc
         reason=batch.stopped,
         total=counts.total,
         completed=counts.completed,
-        completed_with_warnings=0,
+        completed_with_warnings=sum(job.warnings > 0 for job in completed),
         failed=counts.failed,
         cancelled=counts.cancelled,
-        warnings=0,
-        attempts=0,
-        retried=0,
+        warnings=sum(job.warnings for job in members),
+        attempts=sum(job.fence for job in members),
+        retried=sum(job.fence > 1 for job in members),
         created_at=1,
         sealed_at=2,
     )
