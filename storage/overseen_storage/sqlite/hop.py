@@ -186,11 +186,31 @@ class InlineLink:
         self._connection: sqlite3.Connection | None = connection
         self._pause = pause
         self._running: set[asyncio.Task[object]] = set()
-        self._turn = asyncio.Lock()  # fair: first come, first served
+        self._last_end: asyncio.Future[None] | None = None  # of the work that was asked for last
 
     async def run(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Run `function` in its turn; see `Link.run`."""
-        return await self._to_its_end(self._work(function))
+        return await self._to_its_end(self._in_turn(self._work(function)))
+
+    def _in_turn(self, steps: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
+        """Line up now, where the call is made, as in a thread's queue.
+
+        Lined up when its task first runs, work would overtake other work wherever tasks that are
+        ready together start in another order than they were made.
+        """
+        before, end = self._last_end, asyncio.get_running_loop().create_future()
+        self._last_end = end
+
+        async def after_the_others() -> T:
+            try:
+                if before is not None:
+                    await before
+                return await steps
+            finally:
+                steps.close()  # if its turn never came
+                end.set_result(None)
+
+        return after_the_others()
 
     async def _to_its_end(self, steps: Coroutine[Any, Any, T]) -> T:
         """Await `steps` in a task of their own: who waits can be cancelled, they cannot."""
@@ -203,21 +223,19 @@ class InlineLink:
         return await asyncio.shield(work)
 
     async def _work(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        async with self._turn:
-            await self._pause()
-            if self._connection is None:
-                raise LinkClosed
-            return function(self._connection)
+        await self._pause()
+        if self._connection is None:
+            raise LinkClosed
+        return function(self._connection)
 
     async def close(self) -> None:
         """Close after what is under way; see `Link.close`."""
-        await self._to_its_end(self._close())
+        await self._to_its_end(self._in_turn(self._close()))
 
     async def _close(self) -> None:
-        async with self._turn:
-            connection, self._connection = self._connection, None
-            if connection is not None:
-                connection.close()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
 
 def _retrieve(work: asyncio.Task[T]) -> None:
