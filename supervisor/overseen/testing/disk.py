@@ -30,6 +30,7 @@ class SimulatedDisk:
         self._every_write: sqlite3.Error | None = None
         self._next: dict[Failure, int] = {}
         self._slow_seconds = 0.0
+        self._connections: list[sqlite3.Connection] = []
         self.commits = 0
         """Transactions that were committed."""
 
@@ -60,6 +61,16 @@ class SimulatedDisk:
     def connector(self, after_write: Callable[[str], object]) -> _Connector:
         """Connections to this disk; `after_write` hears the path after each transaction."""
         return _Connector(self, after_write)
+
+    def close(self) -> None:
+        """Close the connections that nobody has closed: those of a process that was killed."""
+        for connection in self._connections:
+            connection.close()
+        self._connections.clear()
+
+    def connected(self, connection: sqlite3.Connection) -> None:
+        """Keep a connection until `close`."""
+        self._connections.append(connection)
 
     async def pause(self) -> None:
         """What the disk takes for a transaction."""
@@ -108,11 +119,16 @@ class _Connector:
         """Connect on this thread."""
         disk = self._disk
 
-        class Writing(sqlite3.Connection):
+        class Connected(sqlite3.Connection):
+            def __init__(self, *arguments: Any, **options: Any) -> None:
+                super().__init__(*arguments, **options)
+                disk.connected(self)
+
+        class Writing(Connected):
             def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
                 return disk.write(sql, lambda: super(Writing, self).execute(sql, parameters))
 
-        class Reading(sqlite3.Connection):
+        class Reading(Connected):
             def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
                 return disk.read(sql, lambda: super(Reading, self).execute(sql, parameters))
 

@@ -50,6 +50,7 @@ async def simulate(
         supervisor.move_to(stage.surroundings())
         try:
             await supervisor.start()
+            await loop.settle()  # its first look at everything is over
             try:
                 yield Simulation(supervisor, stage, loop)
             finally:

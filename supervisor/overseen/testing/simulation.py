@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Simulation"]
 
-_STAMPS_AHEAD_SECONDS: Final = 0.001
+_STAMPS_AHEAD_SECONDS: Final = 0.01
 """Stamps of one instant are a microsecond apart, so what is due after an hour is due so many
-microseconds later: up to a thousand of them belong to `advance`."""
+microseconds later: up to ten thousand of them belong to `advance`."""
 
 
 class Simulation:
@@ -68,7 +68,7 @@ class Simulation:
     async def advance(self, duration: Duration) -> None:
         """Let time pass, and what is due by then happen: ``await sim.advance("10m")``.
 
-        Returns when everybody waits for a later moment, a millisecond after the duration.
+        Returns when everybody waits for a later moment, ten milliseconds after the duration.
         """
         length = seconds(duration, name="duration")
         lag = self._loop.time() - self._nominal
@@ -134,6 +134,7 @@ class Simulation:
         else:
             await self.supervisor.stop()
         await self.supervisor.start()
+        await self._loop.settle()
 
     @property
     def database(self) -> Path:

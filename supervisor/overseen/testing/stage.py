@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import shutil
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from overseen_storage.store import Store
 __all__ = ["Stage"]
 
 _DATABASE: Final = "jobs.db"
+_CLOSE_SECONDS: Final = 1.0
 _SHARED_MEMORY: Final = "-shm"  # SQLite makes it anew from the log
 
 
@@ -88,9 +90,11 @@ class Stage:
         if self._lives is not None:
             self._lives.bury()
         for store in self._stores:
-            with contextlib.suppress(StoreError):
-                await store.close(at=None)
+            with contextlib.suppress(StoreError, TimeoutError):
+                async with asyncio.timeout(_CLOSE_SECONDS):  # it may have been killed as it opened
+                    await store.close(at=None)
             store.release_owner()
+        self.disk.close()
         self.book.close()
 
 

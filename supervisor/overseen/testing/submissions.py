@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, Final, cast
 
-import msgspec
-
-from overseen.codec import ArgumentsCodec
 from overseen.jobs import Job
 from overseen.testing.book import Book
 from overseen_storage.records import JobRecord
@@ -55,9 +53,8 @@ class Submissions:
         records = self.of(job)
         if not arguments and not keywords:
             return records
-        codec = job.prepare().arguments
-        wanted = codec.encode(arguments, keywords)
-        return [record for record in records if _same(codec, record.arguments, wanted)]
+        wanted = _bound(job, job.prepare().arguments.encode(arguments, keywords))
+        return [record for record in records if _bound(job, record.arguments) == wanted]
 
     def _others(self, job: Job[..., Any]) -> str:
         records = self.of(job)
@@ -77,11 +74,15 @@ def _checked(job: object) -> Job[..., Any]:
     return cast("Job[..., Any]", job)
 
 
-def _same(codec: ArgumentsCodec, one: str, other: str) -> bool:
-    """With defaults filled in: of the two, either may have been written without them."""
-    if msgspec.json.decode(one) == msgspec.json.decode(other):
-        return True
-    return codec.decode(one) == codec.decode(other)
+def _bound(job: Job[..., Any], text: str) -> dict[str, object]:
+    """Every parameter's value, types restored, defaults filled in."""
+    arguments, keywords = job.prepare().arguments.decode(text)
+    parameters = list(inspect.signature(job.body).parameters.values())
+    if job.definition.takes_context:
+        parameters = parameters[1:]
+    bound = inspect.Signature(parameters).bind(*arguments, **keywords)
+    bound.apply_defaults()
+    return bound.arguments
 
 
 def _shown(job: Job[..., Any], arguments: tuple[object, ...], keywords: dict[str, object]) -> str:
