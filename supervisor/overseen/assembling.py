@@ -108,7 +108,7 @@ def _assemble_files(running: Running) -> None:
     running.tidier = Tidier(
         store=running.store,
         folder=running.folder,
-        is_of_this_life=names.is_of_this_life,
+        names=names,
         log=running.log,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import tempfile
@@ -66,9 +67,10 @@ class Folder:
     """Keeps, checks and removes files. All of it happens in threads, in constant memory.
 
     `path` is the folder, made when the first file comes; None (a database in memory) stands for a
-    temporary one, which goes with `close`. `new_name` gives, for a job's id, a name that no file
-    ever had, of letters, digits, ``.`` and ``-``. The executor should have threads of its own: one
-    that is full of bodies which wait for an attachment would wait for ever.
+    temporary one, which goes with `close`. `new_name` gives, for a job's id, another name at each
+    call (`StoredNames`); one that lies in the folder already is passed over. The executor should
+    have threads of its own: one that is full of bodies which wait for an attachment would wait for
+    ever.
 
         folder = Folder(folder_beside("jobs.db"), executor=lambda: threads, new_name=new_name)
         stored = await folder.write(7, "input.mp4", upload)
@@ -167,8 +169,9 @@ class Folder:
     async def orphans(self, used: Container[str]) -> list[str]:
         """Return the names of files that are not in `used`, unfinished ones included, in order.
 
-        For the start, before the first `write`: a file is not in use until its row is stored. What
-        cannot be overseen's is left alone: folders, links, names with other characters.
+        A file is not in use until its row is stored, so those that are being written are among
+        them. What is not overseen's is left alone: folders, links, names of another form. Raises
+        OSError when the folder cannot be listed; one that is not there is empty.
         """
         folder = self.path
         return [] if folder is None else await self.work.run(lambda: _orphans(folder, used))
@@ -187,11 +190,9 @@ class Folder:
         limit: _Limit,
         on_chunk: Callable[[int], Awaitable[None]] | None,
     ) -> StoredFile:
-        stored_name = self._new_name(job_id)
-        check_stored_name(stored_name)
-        writing = _Writing(self, job_id, name, stored_name)
+        writing = _Writing(self, job_id, name)
         try:
-            await writing.step(writing.begin)
+            await writing.begin(self._new_name)
             async for piece in pieces:
                 limit.check(writing.size_bytes + len(piece))
                 await writing.append(piece)
@@ -226,11 +227,11 @@ class Folder:
 class _Writing:
     """One `write`: its steps in threads, and the disk's refusals as typed errors."""
 
-    def __init__(self, folder: Folder, job_id: int, name: str, stored_name: str) -> None:
+    def __init__(self, folder: Folder, job_id: int, name: str) -> None:
         self._folder = folder
         self._job_id = job_id
         self._name = name
-        self._stored_name = stored_name
+        self._stored_name = ""
         self._part: PartFile | None = None
 
     @property
@@ -249,9 +250,18 @@ class _Writing:
                 size_bytes=self.size_bytes,
             ) from error
 
-    def begin(self) -> None:
-        self._part = PartFile(self._folder.make() / self._stored_name)
-        self._part.begin()
+    async def begin(self, new_name: Callable[[int], str]) -> None:
+        """A name that is taken, by what another database left here, is passed over."""
+        while self._part is None:
+            self._stored_name = new_name(self._job_id)
+            check_stored_name(self._stored_name)
+            await self.step(self._begin)
+
+    def _begin(self) -> None:
+        part = PartFile(self._folder.make() / self._stored_name)
+        with contextlib.suppress(FileExistsError):
+            part.begin()
+            self._part = part
 
     async def append(self, piece: bytes) -> None:
         part = self._begun()

@@ -19,6 +19,7 @@ NAME_LENGTH_MAX = 200
 PART_SUFFIX = ".part"  # of a file that is still being written
 
 _PLAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
+_OURS = re.compile(r"[0-9]+-[0-9]+-[0-9]+(?:\.part)?")
 
 
 def check_attachment_name(name: str) -> None:
@@ -62,8 +63,9 @@ def check_stored_name(stored_name: str) -> None:
 
 
 def is_ours(file_name: str) -> bool:
-    """Whether a file in the folder may be one of overseen's, whole or in the making."""
-    return _is_plain(file_name.removesuffix(PART_SUFFIX))
+    """Whether a file in the folder is one of overseen's, whole or in the making: job, epoch and
+    number. Anything else that somebody put there is left alone."""
+    return len(file_name) <= NAME_LENGTH_MAX and _OURS.fullmatch(file_name) is not None
 
 
 def _is_plain(name: str) -> bool:

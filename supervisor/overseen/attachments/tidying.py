@@ -2,16 +2,19 @@
 
 A file is freed by the transaction that deletes the last row which names it, so it may go as soon
 as that is on disk. What a crash leaves behind (a file whose row was never written, a part of one)
-is found at the next start, when the folder is compared with the rows.
+is found at the next start, when the folder is compared with the rows. Nothing that is wrong with
+the folder can do more harm than that files stay: it is looked at again.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from overseen.attachments.folder import Folder
+from overseen.attachments.stored_names import StoredNames
 from overseen.errors import OutcomeUnknown
 from overseen_storage.errors import StoreClosed, StoreError
 from overseen_storage.orders import Obeyed, OrderAnswer
@@ -22,8 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Tidier"]
 
-TROUBLE_SECONDS: Final = 1.0
-"""Pause after the store failed."""
+TROUBLE_SECONDS: Final = (1.0, 60.0)
+"""The first pause after the store or the folder failed; each is twice the last; and the longest."""
 
 
 class Tidier:
@@ -34,18 +37,20 @@ class Tidier:
         *,
         store: Store,
         folder: Folder,
-        is_of_this_life: Callable[[str], bool],
+        names: StoredNames,
         log: FilteringBoundLogger,
     ) -> None:
         self._store = store
         self._folder = folder
-        self._is_of_this_life = is_of_this_life
+        self._names = names
         self._log = log
         self._freed: dict[str, None] = {}
         self._wanted = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._looked_for_orphans = False
+        self._search_at: float | None = 0.0
+        """Loop time of the next look for orphans; None: they were found."""
+        self._trouble_seconds, self._trouble_seconds_max = TROUBLE_SECONDS
 
     def freed(self, names: Iterable[str]) -> None:
         """No row names these any more, on disk."""
@@ -74,34 +79,62 @@ class Tidier:
 
     async def run(self) -> None:
         """One life of the actor."""
-        while not self._looked_for_orphans:
-            try:
-                await self._look_for_orphans()
-            except StoreClosed:
-                return
-            except StoreError:
-                await asyncio.sleep(TROUBLE_SECONDS)
         while True:
             while self._freed:
                 names = list(self._freed)
                 self._freed.clear()
                 await self._remove(names)
             self._idle.set()
-            await self._wanted.wait()
-            self._wanted.clear()
+            try:
+                await self._search_if_due()
+            except StoreClosed:
+                return
+            await self._wait()
+
+    async def _wait(self) -> None:
+        """Until something is freed, or the next search is due."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(self._search_at):
+                await self._wanted.wait()
+        self._wanted.clear()
+
+    async def _search_if_due(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._search_at is None or now < self._search_at:
+            return
+        try:
+            await self._look_for_orphans()
+        except StoreClosed:
+            raise
+        except StoreError:
+            self._search_later(now)
+        except OSError as error:
+            self._log.warning(
+                "files.not_listed",
+                folder=str(self._folder.path),
+                error=str(error),
+                again_seconds=self._trouble_seconds,
+            )
+            self._search_later(now)
+        else:
+            self._search_at = None
+            self._names.forget()
+
+    def _search_later(self, now: float) -> None:
+        self._search_at = now + self._trouble_seconds
+        self._trouble_seconds = min(2 * self._trouble_seconds, self._trouble_seconds_max)
 
     async def _look_for_orphans(self) -> None:
-        """What lies in the folder and in no row, left by an earlier life. Files of this life may be
-        on their way to their rows."""
-        if await self._folder.orphans(()):
-            used = await self._store.stored_files()
-            orphans = [
-                name for name in await self._folder.orphans(used) if not self._is_of_this_life(name)
-            ]
-            if orphans:
-                self._log.info("files.orphaned", files=len(orphans))
-                await self._remove(orphans)
-        self._looked_for_orphans = True
+        """What lies in the folder and in no row, left by an earlier life or another database. Files
+        of this life may be on their way to their rows."""
+        if not await self._folder.orphans(()):
+            return
+        used = await self._store.stored_files()
+        found = await self._folder.orphans(used)
+        orphans = [name for name in found if not self._names.was_given(name)]
+        if orphans:
+            self._log.info("files.orphaned", files=len(orphans))
+            await self._remove(orphans)
 
     async def _remove(self, names: list[str]) -> None:
         for kept in await self._folder.remove(names):

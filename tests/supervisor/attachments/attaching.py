@@ -101,7 +101,7 @@ async def main() -> None:
         folder = Folder(
             folder_beside(BASE / "jobs.db"),
             executor=lambda: threads,
-            new_name=lambda job_id: f"{job_id}.1.{next(numbers)}",
+            new_name=lambda job_id: f"{job_id}-1-{next(numbers)}",
         )
         what = {
             "full": error_of,

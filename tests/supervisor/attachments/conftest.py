@@ -18,7 +18,7 @@ from overseen.attachments import Folder, folder_beside
 def counted_names() -> Callable[[int], str]:
     """Names as the supervisor gives them: job, epoch, and a number that rises."""
     numbers = itertools.count(1)
-    return lambda job_id: f"{job_id}.1.{next(numbers)}"
+    return lambda job_id: f"{job_id}-1-{next(numbers)}"
 
 
 def make_folder(base: Path, executor: Executor) -> Folder:

@@ -108,7 +108,7 @@ async def test_whichever_step_fails_nothing_is_left(after: bool, tmp_path: Path)
         assert isinstance(caught.value.__cause__, OSError)
         assert names_in(tmp_path) == []
 
-    assert names_in(tmp_path) == ["7.1.1"]
+    assert names_in(tmp_path) == ["7-1-1"]
 
 
 async def cancelled_write(base: Path, at: int, times: int) -> bool:
@@ -306,7 +306,7 @@ async def test_a_limit_is_kept(folder: Folder, tmp_path: Path) -> None:
     assert names_in(tmp_path) == []
 
     await folder.write(7, "input", CONTENT, bytes_max=len(CONTENT))
-    assert names_in(tmp_path) == ["7.1.2"]
+    assert names_in(tmp_path) == ["7-1-2"]
 
 
 async def test_a_name_that_is_none_is_refused_before_anything_is_made(
@@ -329,18 +329,19 @@ async def test_a_file_in_the_place_of_the_folder_is_an_error(
     assert (tmp_path / "jobs.db.files").read_bytes() == b"in the way"
 
 
-@pytest.mark.parametrize("taken", ["7.1.1", "7.1.1.part"])
-async def test_a_name_in_use_is_never_written_over(
-    taken: str, folder: Folder, tmp_path: Path
-) -> None:
-    """Should a name come twice, the first file keeps its content, and the second is an error."""
+@pytest.mark.parametrize("taken", ["7-1-1", "7-1-1.part"])
+async def test_a_name_in_use_is_passed_over(taken: str, folder: Folder, tmp_path: Path) -> None:
+    """Should a name be in the folder already, that file keeps its content, and the new one gets the
+    next name."""
     (tmp_path / "jobs.db.files").mkdir()
     (tmp_path / "jobs.db.files" / taken).write_bytes(b"the first")
 
-    with pytest.raises(FileNotWritten, match="File exists"):
-        await folder.write(7, "input", b"the second")
+    stored = await folder.write(7, "input", b"the second")
+
+    assert stored.stored_name == "7-1-2"
+    assert folder.path_of("7-1-2").read_bytes() == b"the second"
     assert (tmp_path / "jobs.db.files" / taken).read_bytes() == b"the first"
-    assert names_in(tmp_path) == [taken]
+    assert names_in(tmp_path) == sorted([taken, "7-1-2"])
 
 
 async def test_threads_that_were_shut_down_are_an_error(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ async def attachment(tmp_path: Path) -> AsyncIterator[Attachment]:
 
 
 def make(base: Path, name: str, work: BlockingWork) -> Attachment:
-    path = base / "7.1.1"
+    path = base / "7-1-1"
     path.write_bytes(CONTENT)
     return Attachment(
         name=name,

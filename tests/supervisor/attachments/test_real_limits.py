@@ -94,13 +94,13 @@ async def test_a_killed_process_leaves_an_orphan_that_is_found(
 ) -> None:
     """A kill in the middle leaves a part: the next start finds it, and only it, and removes it."""
     kill_while_it_writes(tmp_path)
-    assert names_in(tmp_path) == ["7.1.1", "7.1.2.part"]
+    assert names_in(tmp_path) == ["7-1-1", "7-1-2.part"]
 
-    orphans = await folder.orphans({"7.1.1"})
+    orphans = await folder.orphans({"7-1-1"})
 
-    assert orphans == ["7.1.2.part"]
+    assert orphans == ["7-1-2.part"]
     assert await folder.remove(orphans) == []
-    assert names_in(tmp_path) == ["7.1.1"]
+    assert names_in(tmp_path) == ["7-1-1"]
 
 
 def test_content_reaches_the_disk_before_the_name(tmp_path: Path) -> None:
@@ -128,9 +128,9 @@ def test_content_reaches_the_disk_before_the_name(tmp_path: Path) -> None:
     assert steps == [
         f"mkdir {files}",
         f"fsync {tmp_path}",
-        f"openat {files}/7.1.1.part",
-        f"write {files}/7.1.1.part",
-        f"fsync {files}/7.1.1.part",
-        f"rename {files}/7.1.1.part",
+        f"openat {files}/7-1-1.part",
+        f"write {files}/7-1-1.part",
+        f"fsync {files}/7-1-1.part",
+        f"rename {files}/7-1-1.part",
         f"fsync {files}",
     ]

@@ -89,7 +89,7 @@ async def test_whatever_happened_to_a_file_is_found(
     await folder.verify(stored.stored_name, stored.digest, stored.size_bytes)
     harm(folder.path_of(stored.stored_name))
 
-    with pytest.raises(AttachmentDamaged, match=r"'7\.1\.1'.*restore the file") as caught:
+    with pytest.raises(AttachmentDamaged, match=r"'7-1-1'.*restore the file") as caught:
         await folder.verify(stored.stored_name, stored.digest, stored.size_bytes)
 
     assert caught.value.damage is damage
@@ -106,7 +106,7 @@ BAD_STORED_NAMES = [
     "a..b",
     ".hidden",
     "trailing.",
-    "7.1.1.part",
+    "7-1-1.part",
     "ü",
     "a b",
     "a\n",
@@ -131,7 +131,7 @@ async def test_files_are_removed_and_a_missing_one_is_fine(
     """Removing is done when the files are gone, whoever removed them."""
     other = await folder.write(8, "input", b"stays")
 
-    assert await folder.remove([stored.stored_name, "9.9.9"]) == []
+    assert await folder.remove([stored.stored_name, "9-9-9"]) == []
     assert await folder.remove([stored.stored_name]) == []
     assert names_in(tmp_path) == [other.stored_name]
 
@@ -141,23 +141,23 @@ async def test_what_cannot_be_removed_is_named_and_the_rest_goes(
 ) -> None:
     """One file that stays does not keep the others, and a name cannot point elsewhere."""
     (tmp_path / "precious").touch()
-    (tmp_path / "jobs.db.files" / "8.1.1").mkdir()
+    (tmp_path / "jobs.db.files" / "8-1-1").mkdir()
 
-    failures = await folder.remove(["8.1.1", "../precious", stored.stored_name])
+    failures = await folder.remove(["8-1-1", "../precious", stored.stored_name])
 
-    assert [failure.stored_name for failure in failures] == ["8.1.1", "../precious"]
+    assert [failure.stored_name for failure in failures] == ["8-1-1", "../precious"]
     assert failures[1] == NotRemoved("../precious", "that is no name of a stored file")
-    assert names_in(tmp_path) == ["8.1.1"]
+    assert names_in(tmp_path) == ["8-1-1"]
     assert (tmp_path / "precious").exists()
 
 
 async def test_removing_without_a_folder_is_fine(folder: Folder, tmp_path: Path) -> None:
     """Where no file was ever written there is nothing to remove, and nothing is made."""
-    assert await folder.remove(["7.1.1"]) == []
+    assert await folder.remove(["7-1-1"]) == []
     assert await folder.orphans(()) == []
     assert not (tmp_path / "jobs.db.files").exists()
     (tmp_path / "jobs.db.files").touch()
-    assert await folder.remove(["7.1.1"]) == []
+    assert await folder.remove(["7-1-1"]) == []
     assert await folder.orphans(()) == []
 
 
@@ -167,13 +167,15 @@ async def test_orphans_are_the_files_that_nobody_uses(
     """Whole or unfinished, but never what is not overseen's: folders, links, hidden files."""
     files = tmp_path / "jobs.db.files"
     await folder.write(8, "input", b"unused")
-    (files / "9.1.1.part").touch()
+    (files / "9-1-1.part").touch()
     (files / "folder").mkdir()
     (files / "link").symlink_to(tmp_path)
     (files / ".nfs0001").touch()
     (files / "a name with blanks").touch()
+    (files / "README.txt").touch()
+    (files / "2024-11-22.log").touch()
 
-    assert await folder.orphans({stored.stored_name}) == ["8.1.2", "9.1.1.part"]
+    assert await folder.orphans({stored.stored_name}) == ["8-1-2", "9-1-1.part"]
 
 
 def test_in_simulated_time_it_is_the_same_and_repeats(tmp_path: Path) -> None:
@@ -183,11 +185,11 @@ def test_in_simulated_time_it_is_the_same_and_repeats(tmp_path: Path) -> None:
         folder = Folder(base / "files", executor=lambda: None, new_name=counted_names())
         stored = await folder.write(7, "input", CONTENT)
         await folder.verify(stored.stored_name, stored.digest, stored.size_bytes)
-        seen: list[object] = [stored, await folder.orphans(()), await folder.remove(["7.1.1"])]
+        seen: list[object] = [stored, await folder.orphans(()), await folder.remove(["7-1-1"])]
         await folder.close()
         return [*seen, await folder.orphans(())]
 
     first = run_virtual(life(tmp_path))
 
     assert first == run_virtual(life(tmp_path))
-    assert first[1:] == [["7.1.1"], [], []]
+    assert first[1:] == [["7-1-1"], [], []]

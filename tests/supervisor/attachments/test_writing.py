@@ -67,9 +67,9 @@ async def test_any_source_of_bytes_is_kept_byte_for_byte(
 
     stored = await folder.write(7, "input.mp4", SOURCES[kind]())
 
-    assert stored == described(expected, "7.1.1")
-    assert folder.path_of("7.1.1").read_bytes() == expected
-    assert names_in(tmp_path) == ["7.1.1"]
+    assert stored == described(expected, "7-1-1")
+    assert folder.path_of("7-1-1").read_bytes() == expected
+    assert names_in(tmp_path) == ["7-1-1"]
 
 
 @pytest.mark.parametrize("as_text", [True, False])
@@ -81,8 +81,8 @@ async def test_a_path_is_copied(as_text: bool, folder: Folder, tmp_path: Path) -
     stored = await folder.write(7, "input", str(path) if as_text else path)
     path.write_bytes(b"changed later")
 
-    assert stored == described(CONTENT, "7.1.1")
-    assert folder.path_of("7.1.1").read_bytes() == CONTENT
+    assert stored == described(CONTENT, "7-1-1")
+    assert folder.path_of("7-1-1").read_bytes() == CONTENT
 
 
 async def test_an_open_file_is_read_from_where_it_stands_and_left_open(
@@ -97,7 +97,7 @@ async def test_an_open_file_is_read_from_where_it_stands_and_left_open(
         stored = await folder.write(7, "input", file)
 
         assert not file.closed
-    assert stored == described(CONTENT[100:], "7.1.1")
+    assert stored == described(CONTENT[100:], "7-1-1")
 
 
 async def test_a_reader_that_iterates_over_lines_is_read_in_pieces(folder: Folder) -> None:
@@ -106,7 +106,7 @@ async def test_a_reader_that_iterates_over_lines_is_read_in_pieces(folder: Folde
 
     stored = await folder.write(7, "input", await line_reader(CONTENT))
 
-    assert stored == described(expected, "7.1.1")
+    assert stored == described(expected, "7-1-1")
 
 
 async def test_a_pipe_is_read_to_its_end(folder: Folder) -> None:
@@ -118,7 +118,7 @@ async def test_a_pipe_is_read_to_its_end(folder: Folder) -> None:
         writing.write(b"second")
         writing.close()
 
-        assert await attaching == described(b"first second", "7.1.1")
+        assert await attaching == described(b"first second", "7-1-1")
 
 
 async def test_values_of_several_bytes_are_kept_as_bytes(folder: Folder) -> None:
@@ -131,7 +131,7 @@ async def test_values_of_several_bytes_are_kept_as_bytes(folder: Folder) -> None
 
     stored = await folder.write(7, "input", memoryview(numbers), on_chunk=note)
 
-    assert stored == described(numbers.tobytes(), "7.1.1")
+    assert stored == described(numbers.tobytes(), "7-1-1")
     assert sizes == [1 << 20, 2 << 20]
 
 
@@ -139,7 +139,7 @@ async def test_nothing_is_a_file_too(folder: Folder) -> None:
     """An empty source gives an empty file."""
     stored = await folder.write(7, "input", b"")
 
-    assert stored == described(b"", "7.1.1")
+    assert stored == described(b"", "7-1-1")
     await folder.verify(stored.stored_name, stored.digest, stored.size_bytes)
 
 
@@ -209,7 +209,7 @@ async def test_a_link_to_the_database_leads_to_the_same_folder(tmp_path: Path) -
 async def test_a_database_in_memory_has_a_temporary_folder() -> None:
     """It is made when it is needed, for this user alone, and goes with `close`, once or twice."""
     folder = Folder(
-        folder_beside(":memory:"), executor=lambda: None, new_name=lambda job_id: f"{job_id}.1.1"
+        folder_beside(":memory:"), executor=lambda: None, new_name=lambda job_id: f"{job_id}-1-1"
     )
     before = folder.path
 
@@ -232,12 +232,12 @@ async def test_a_folder_that_was_deleted_meanwhile_is_made_again(
 ) -> None:
     """The next file finds a place, even if somebody removed the folder under a running program."""
     await folder.write(7, "input", b"one")
-    folder.path_of("7.1.1").unlink()
+    folder.path_of("7-1-1").unlink()
     (tmp_path / "jobs.db.files").rmdir()
 
     await folder.write(7, "input", b"two")
 
-    assert names_in(tmp_path) == ["7.1.2"]
+    assert names_in(tmp_path) == ["7-1-2"]
 
 
 async def test_a_stream_of_anyio_is_a_source(folder: Folder) -> None:
@@ -249,4 +249,4 @@ async def test_a_stream_of_anyio_is_a_source(folder: Folder) -> None:
     async with receive:
         stored = await folder.write(7, "input", receive)
 
-    assert stored == described(b"one two", "7.1.1")
+    assert stored == described(b"one two", "7-1-1")
