@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from overseen_storage.audit.checks import Check
@@ -20,7 +20,7 @@ _COMMENT: Final = re.compile(r"--[^\n]*")
 
 def check_constraints(connection: sqlite3.Connection, findings: Findings) -> None:
     """Every row of every table keeps the constraints that the table declares."""
-    tables = connection.execute(
+    tables: list[tuple[str, str]] = connection.execute(
         "SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
     ).fetchall()
     for table, text in tables:
@@ -31,7 +31,7 @@ def check_constraints(connection: sqlite3.Connection, findings: Findings) -> Non
             f"WHEN NOT ({rule}) THEN {number}" for number, (_, rule) in enumerate(constraints)
         )
         has_id = table in ("job", "batch", "epoch", "log_line")
-        rows = connection.execute(
+        rows: Iterable[tuple[int, int | None]] = connection.execute(
             f"SELECT broken, number FROM (SELECT CASE {broken} END AS broken,"
             f" {'id' if has_id else 'NULL'} AS number FROM {table}) WHERE broken IS NOT NULL"
         )
