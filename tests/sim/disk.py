@@ -81,8 +81,8 @@ def tag_of(row: JobRecord) -> int | None:
 
 
 def read_disk(database: Path) -> Disk:
-    """Read everything; what nobody has open is not changed by this, but for SQLite's own files."""
-    connection = sqlite3.connect(database, isolation_level=None)
+    """Read everything and change nothing: a log that a dead process left is left again."""
+    connection = sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, isolation_level=None)
     try:
         return _read(connection, database)
     finally:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import tempfile
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,17 +13,19 @@ from pathlib import Path
 from tests.sim.book import Violation
 from tests.sim.checks import check_disk, check_last
 from tests.sim.disk import Disk
+from tests.sim.dropping import collect, collecting_between
 from tests.sim.faults import harm
 from tests.sim.healing import heal
 from tests.sim.legend import ledger_text
-from tests.sim.options import Ending, LifeEnd, Options, options_of
+from tests.sim.options import Ending, LifeEnd, Options
 from tests.sim.reference import reference
 from tests.sim.watching import WATCHING
 from tests.sim.workload import JOB_ACTIONS, Client
-from tests.sim.workload_batches import BATCH_ACTIONS
+from tests.sim.workload_batches import BATCH_ACTIONS, everything
 from tests.sim.world import Life, World
 
 from overseen import SupervisorError, SupervisorFailed
+from overseen_actors.virtual import without_collecting_garbage
 from overseen_storage.errors import StoreError
 
 ACTIONS: dict[Callable[[Client], Awaitable[None]], int] = {
@@ -34,11 +35,18 @@ ACTIONS: dict[Callable[[Client], Awaitable[None]], int] = {
 }
 
 
+PLAIN_ACTIONS: dict[Callable[[Client], Awaitable[None]], int] = {everything: 1}
+"""Of a client who does the same in every history."""
+
+COLLECT_EACH = 20
+"""Histories between two looks for garbage."""
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """What came of a history."""
 
-    seed: int
+    options: Options
     violations: tuple[Violation, ...]
     counts: Counter[str]
     """Crashes, faults, requests."""
@@ -51,24 +59,34 @@ class Record:
     legend: str
     """What happened, for a person; only where something is wrong or it was asked for."""
 
+    @property
+    def seed(self) -> int:
+        """From which everything was drawn."""
+        return self.options.seed
 
-def play(
-    seed: int, options: Options | None = None, *, trace: bool = False, legend: bool = False
-) -> Record:
-    """Run the history of a seed. The same seed gives the same record, in every process."""
-    options = options or options_of(seed)
-    collects = gc.isenabled()
-    gc.disable()  # finalizers would run at moments that do not repeat
-    with tempfile.TemporaryDirectory(prefix="overseen-sim-", dir=_fast_place()) as folder:
+
+def play_all(histories: Iterable[Options], *, trace: bool = False) -> Iterator[Record]:
+    """Run one history after the other."""
+    with collecting_between():
+        for number, options in enumerate(histories, 1):
+            yield play(options, trace=trace)
+            if number % COLLECT_EACH == 0:
+                collect()
+
+
+def play(options: Options, *, trace: bool = False, legend: bool = False) -> Record:
+    """Run a history. The same options give the same record, in every process."""
+    with (
+        without_collecting_garbage(),
+        tempfile.TemporaryDirectory(prefix="overseen-sim-", dir=_fast_place()) as folder,
+    ):
         world = World(Path(folder), options, trace=trace)
         disk = _play(world)
-    if collects:
-        gc.enable()
     book = world.book
     book.sometimes.read_events(disk.events)
     wanted = legend or bool(book.violations)
     return Record(
-        seed=seed,
+        options=options,
         violations=tuple(book.violations),
         counts=book.counts,
         sometimes=book.sometimes.counts,
@@ -136,8 +154,12 @@ async def _start(life: Life) -> bool:
 
 async def _act(life: Life) -> None:
     clients = [Client(life, number) for number in range(1, life.world.options.clients + 1)]
-    work = [asyncio.create_task(one.run(ACTIONS), name=one.name) for one in clients]
-    await asyncio.gather(*work)
+    actions = PLAIN_ACTIONS if life.world.options.cancels is not None else ACTIONS
+    work = [asyncio.create_task(one.run(actions), name=one.name) for one in clients]
+    await asyncio.wait(work)
+    for task in work:
+        if not task.cancelled():
+            task.result()
     _read_figures(life)
     await _end_harm(life)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from random import Random
 
@@ -65,6 +65,11 @@ class Options:
     """Whether the faults stop while the last of these lives still goes on."""
     reference: bool = False
     """The shape that speed is measured on: five jobs, three workers, nothing else."""
+    cancels: tuple[str, int] | None = None
+    """In the first life, the task that is about to take the n-th step of all whose name begins so
+    is cancelled."""
+    forgets: str | None = None
+    """A kind that the second life does not know, as after a deploy."""
     skipped: frozenset[str] = frozenset()
     """Actions and faults that are left out, by name: for shrinking."""
 
@@ -93,6 +98,22 @@ def options_of(seed: int) -> Options:
         faults=0 if calm else draw.choice((0, 1, 2, 4)),
         lives=tuple(_draw_end(draw) for _ in range(draw.choice((1, 1, 1, 2, 3)))),
         heals_in_place=draw.random() < 0.3,
+        forgets=draw.choice((None, None, None, "plain", "careful")),
+    )
+
+
+def small_options(seed: int) -> Options:
+    """Draw a small history, of which thousands fit into a minute: one client, one life that ends
+    in some way, and the one that heals."""
+    draw = Random(f"{seed}/small")
+    drawn = options_of(seed)
+    return replace(
+        drawn,
+        clients=1,
+        actions=draw.choice((2, 3, 4)),
+        faults=draw.choice((0, 1)),
+        lives=drawn.lives[:1],
+        sweep_interval=30.0,
     )
 
 

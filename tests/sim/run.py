@@ -1,6 +1,6 @@
 """Plays histories from seeds, until time or number is up, and says what came of them.
 
-    python3 dev.py sim [--seed N] [--histories N] [--seconds S] [--nightly] [--reference]
+    python3 dev.py sim [--seed N] [--histories N] [--seconds S] [--nightly] [--shape NAME]
 
 A seed alone plays that one history and shows all of it. Ends with 1 if a promise was broken: then
 the seed, the promise, what happened and the command that plays it again are shown.
@@ -9,27 +9,33 @@ the seed, the promise, what happened and the command that plays it again are sho
 from __future__ import annotations
 
 import argparse
-import gc
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / name) for name in ("", "supervisor", "actors", "storage")]
 
-from tests.sim.history import Record, play  # noqa: E402 - after the path
-from tests.sim.options import options_of, reference_options  # noqa: E402
+from tests.sim.history import Record, play, play_all  # noqa: E402 - after the path
+from tests.sim.options import Options, options_of, reference_options, small_options  # noqa: E402
 from tests.sim.shrinking import shrink  # noqa: E402
 from tests.sim.sometimes import REGISTER, never_reached  # noqa: E402
 
+SHAPES: dict[str, Callable[[int], Options]] = {
+    "mixed": options_of,
+    "small": small_options,
+    "reference": reference_options,
+}
+"""What a seed is drawn as."""
 NIGHTLY_SECONDS = 8 * 3_600.0
 """Of processor time."""
 NIGHTLY_FLOOR = 100
 """How often each condition of the register has to be reached in a night."""
 DEFAULT_SECONDS = 30.0
 FAILURES_SHOWN = 3
-COLLECT_EACH = 20
 REPORT_SECONDS = 60.0
 
 
@@ -86,7 +92,7 @@ def main(arguments: list[str]) -> int:
     wanted = parse(arguments)
     seed: int | None = wanted.seed
     if seed is not None and wanted.histories is None and wanted.seconds is None:
-        return one(seed, reference=wanted.reference)
+        return one(seed, wanted.shape)
     return many(wanted)
 
 
@@ -97,19 +103,20 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--histories", type=int, help="so many")
     parser.add_argument("--seconds", type=float, help="of processor time; 30 by default")
     parser.add_argument("--nightly", action="store_true", help="eight hours, with floors")
-    parser.add_argument("--reference", action="store_true", help="the shape for measuring speed")
+    shapes = list(SHAPES)
+    parser.add_argument("--shape", choices=shapes, default="mixed", help="mixed; small; reference")
     parser.add_argument("--all", action="store_true", help="go on after a broken promise")
     return parser.parse_args(arguments)
 
 
-def one(seed: int, *, reference: bool) -> int:
+def one(seed: int, shape: str) -> int:
     """Play one history and show it."""
-    options = reference_options(seed) if reference else options_of(seed)
-    record = play(seed, options, trace=True, legend=True)
+    options = SHAPES[shape](seed)
+    record = play(options, trace=True, legend=True)
     say(options)
     say(record.legend)
     say(f"trace {record.digest}, {record.simulated_seconds:.1f} simulated seconds")
-    return show_broken(record, shrinks=False)
+    return show_broken(record, shape, shrinks=False)
 
 
 def many(wanted: argparse.Namespace) -> int:
@@ -118,16 +125,16 @@ def many(wanted: argparse.Namespace) -> int:
     first = wanted.seed or 0
     totals, begun = Totals(), time.process_time()
     reported = begun
-    while totals.histories < wanted.histories if wanted.histories else used(begun) < seconds:
-        seed = first + totals.histories
-        record = play(seed, reference_options(seed) if wanted.reference else None)
+    shape = SHAPES[wanted.shape]
+    seeds = range(first, first + wanted.histories) if wanted.histories else count(first)
+    for record in play_all(map(shape, seeds)):
         totals.add(record)
         if record.violations and len(totals.failed) <= FAILURES_SHOWN:
-            show_broken(record, shrinks=not wanted.reference)
+            show_broken(record, wanted.shape, shrinks=True)
         if totals.failed and not wanted.all and len(totals.failed) >= FAILURES_SHOWN:
             break
-        if totals.histories % COLLECT_EACH == 0:
-            gc.collect()
+        if wanted.histories is None and used(begun) > seconds:
+            break
         if time.process_time() - reported > REPORT_SECONDS:
             reported = time.process_time()
             say(f"... {totals.histories} histories, {len(totals.failed)} failed")
@@ -161,7 +168,7 @@ def show_register(totals: Totals, wanted: argparse.Namespace) -> int:
     return int(bool(rare))
 
 
-def show_broken(record: Record, *, shrinks: bool) -> int:
+def show_broken(record: Record, shape: str, *, shrinks: bool) -> int:
     """What a person needs to find the bug."""
     if not record.violations:
         return 0
@@ -172,7 +179,7 @@ def show_broken(record: Record, *, shrinks: bool) -> int:
         smaller = shrink(record)
         say(f"left out without loss: {', '.join(sorted(smaller.skipped)) or 'nothing'}")
         say(smaller.record.legend)
-    say(f"play it again: python3 dev.py sim --seed {record.seed}\n")
+    say(f"play it again: python3 dev.py sim --seed {record.seed} --shape {shape}\n")
     return 1
 
 

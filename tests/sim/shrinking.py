@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from tests.sim.history import Record, play
-from tests.sim.options import Options, options_of
+from tests.sim.options import Options
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +24,10 @@ class Smaller:
 def shrink(record: Record) -> Smaller:
     """Leave out one thing after the other, as long as the same promise is broken."""
     wanted = {one.name for one in record.violations}
-    best = Smaller(options_of(record.seed), record)
+    best = Smaller(record.options, record)
     for name in _names(best.options):
         options = replace(best.options, skipped=best.skipped | {name})
-        again = play(record.seed, options)
+        again = play(options)
         if wanted & {one.name for one in again.violations}:
             best = Smaller(options, again)
     return best

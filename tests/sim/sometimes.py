@@ -63,7 +63,6 @@ NEVER_HERE = frozenset(
         "reason invalid",  # values that do not fit their types: tests/supervisor has those
         "event loop_stalled",  # the product does not write it yet
         "held operator",  # no verb of the face holds a job yet
-        "held unregistered",  # every life knows every kind
         "reason operator",  # promoting and changing give it to rows that wait, events have a cause
     }
 )

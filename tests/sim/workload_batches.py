@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from functools import partial
+from random import Random
 from typing import Any, Literal
 
 import msgspec
 from tests.sim.bodies import INPUT, KINDS, content_of, plain, reader, report, sturdy, total
-from tests.sim.client import Answer
+from tests.sim.client import Answer, ask, note_end
 from tests.sim.disk import Disk
 from tests.sim.scripts import draw_scripts
 from tests.sim.workload import Client
@@ -168,6 +171,37 @@ def _promise_batch(client: Client, name: str, batch_id: int, holds: Callable[[An
         f"batch {batch_id}",
         lambda d: d.prunes if batch_id not in d.batches else holds(d.batches[batch_id]),
     )
+
+
+async def everything(client: Client) -> None:
+    """A history of two jobs that touches most of the face, always the same."""
+    client.draw = Random(0)
+    name, supervisor = client.name, client.supervisor
+    asking = partial(ask, client.life, name, patience=60.0)
+    tag, other = client.tag(), client.tag()
+    job = await asking("submit", supervisor.submit(plain, tag, [["sleep 1"]]))
+    if job.value is not None:
+        client.learn(job.value.id)
+        client.promise_created(Answer.OK, [tag], [job.value.id], plain.kind)
+        outcome = (await asking("wait", job.value.wait())).value
+        assert outcome is not None, "nobody cancels a job here"
+        note_end(client.book, outcome)
+    made = supervisor.batch("all", on_finish=report)
+    await asking("open", made.open())
+    draft = made.draft(reader, other, [["sleep 0.5"]])
+    await asking("draft", draft.begin())
+    if (await asking("attach", draft.attach(INPUT, content_of(other)))).ok:
+        promise_file(client, draft.id)
+    if (await asking("release", draft.release())).ok:
+        client.promise_event(EventType.READY, draft.id)
+    await asking("seal", made.seal())
+    await asking("cancel", supervisor.cancel(draft.id, wait=True))
+    await asking("summary", made.summary())
+    await asking("retry", supervisor.retry(draft.id))
+    async with aclosing(supervisor.events(after="start")) as events:
+        async for event in events:
+            if event.type is EventType.BATCH_FINALIZED:
+                break
 
 
 BATCH_ACTIONS: dict[Callable[[Client], Awaitable[None]], int] = {

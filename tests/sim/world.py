@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+import warnings
+from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import blake2b
@@ -20,15 +21,17 @@ from typing import Any
 from tests.sim.bodies import ALL_KINDS
 from tests.sim.book import Book
 from tests.sim.disk import Disk, read_disk
+from tests.sim.dropping import quietly
 from tests.sim.failing_disk import FailingDisk, Killed
 from tests.sim.legend import Legend
 from tests.sim.options import Ending, LifeEnd, Options
 from tests.sim.template import put_template
 from tests.sim.witness import NARROW, Witness
 
-from overseen import Retention, Supervisor
-from overseen_actors import LoopClock, VirtualLoop, run_virtual
+from overseen import Job, Retention, Supervisor
+from overseen_actors import LoopClock, VirtualLoop
 from overseen_actors.errors import VirtualTimeError
+from overseen_actors.virtual import START_SECONDS
 from overseen_storage.sqlite.store import SqliteStore
 
 STEPS_MAX = 400_000
@@ -66,7 +69,7 @@ class Life:
 
     def say(self, who: str, what: str) -> None:
         """Write into the legend."""
-        self.world.legend.say(self.number, self.loop.time() - 1_000.0, who, what)
+        self.world.legend.say(self.number, self.loop.time() - START_SECONDS, who, what)
 
     def draw(self, name: str) -> Random:
         """A stream of random numbers of this name and life."""
@@ -103,8 +106,9 @@ class World:
         life = self._begin(end)
         loop, book = life.loop, self.book
         try:
-            loop.run_until_complete(loop.create_task(main(life), name="the program"))
-            self._leave(life)
+            with self._without_warnings():
+                loop.run_until_complete(loop.create_task(main(life), name="the program"))
+                self._leave(life)
         except Killed:
             life.killed = True
             life.say("world", f"killed while {life.phase}, by {end}")
@@ -117,22 +121,30 @@ class World:
             self._switch_off(life)
         return life
 
+    @contextlib.contextmanager
+    def _without_warnings(self) -> Generator[None]:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            yield
+        for one in caught:
+            self.book.broken("R3 no warning", f"{one.category.__name__}: {one.message}")
+
     def _begin(self, end: LifeEnd) -> Life:
         self.lives += 1
         options, number = self.options, self.lives
-        counter = _StepCounter(end.number) if end.ending is Ending.STEP else None
+        hook = self._step_hook(end)
         loop = VirtualLoop(
             seed=f"{options.seed}/{number}",
             schedule=options.schedule,
             step_cost_seconds=options.step_cost_seconds,
             timer_slack_seconds=options.timer_slack_seconds,
             trace=self._trace if self._digest is not None else None,
-            before_step=counter,
+            before_step=hook,
             step_limit=STEPS_MAX,
             time_limit_seconds=LIFE_SECONDS_MAX,
         )
-        if counter is not None:
-            counter.loop = loop
+        if isinstance(hook, _StepCounter):
+            hook.loop = loop
         disk = FailingDisk(Random(f"{options.seed}/{number}/disk"), options.latency_seconds)
         if end.ending in (Ending.BEFORE_COMMIT, Ending.AFTER_COMMIT):
             disk.at_each_commit = partial(_crash_at_commit, loop, disk, end)
@@ -146,6 +158,19 @@ class World:
         loop.set_exception_handler(partial(self._note_unhandled, life))
         life.say("world", f"life {number} begins, to end by {end}")
         return life
+
+    def _known_kinds(self) -> list[Job[..., Any]]:
+        """The second life may be that of a program which lacks a kind, if it is not to heal."""
+        options, number = self.options, self.lives
+        heals = number > len(options.lives) - options.heals_in_place
+        forgotten = options.forgets if number == 2 and not heals else None
+        return [one for one in ALL_KINDS if one.kind != forgotten]
+
+    def _step_hook(self, end: LifeEnd) -> _StepCounter | _Canceller | None:
+        cancels = self.options.cancels
+        if cancels is not None and self.lives == 1:
+            return _Canceller(*cancels)
+        return _StepCounter(end.number) if end.ending is Ending.STEP else None
 
     def _supervisor(
         self, clock: LoopClock, disk: FailingDisk, witness: Witness, stores: list[SqliteStore]
@@ -161,7 +186,7 @@ class World:
 
         return Supervisor(
             store,
-            jobs=ALL_KINDS,
+            jobs=self._known_kinds(),
             concurrency=options.concurrency,
             queues={NARROW: options.narrow_limit},
             sweep_interval=options.sweep_interval,
@@ -221,27 +246,28 @@ class World:
         """Power off: what is on disk stays as it is, all else is gone."""
         life.witness.dead = True
         life.disk.die()
-        image = {suffix: _bytes(self.database, suffix) for suffix in SUFFIXES}
-        life.disk.drop()
-        life.loop.abandon()
-        for store in life.stores:
-            _give_up(store)
+        image = {suffix: _bytes(self.database, suffix) for suffix in SUFFIXES if life.killed}
+        with quietly():
+            life.disk.drop()
+            life.loop.abandon()
+            for store in life.stores:
+                _give_up(store)
         for suffix, content in image.items():
             _restore(self.database, suffix, content)
-        Path(f"{self.database}-shm").unlink(missing_ok=True)
+        self._forget_shared_memory()
         off_us = round(life.draw("off").uniform(0, OFF_SECONDS_MAX) * 1e6)
         self._wall_us = life.clock.wall_us() + off_us
-        self.simulated_seconds += life.loop.time() - 1_000.0
+        self.simulated_seconds += life.loop.time() - START_SECONDS
         self.steps += life.loop.steps
         self.commits += life.disk.commits
 
+    def _forget_shared_memory(self) -> None:
+        Path(f"{self.database}-shm").unlink(missing_ok=True)
+
     def look_at_disk(self) -> Disk:
         """Read the disk while nothing runs, and leave it as it was."""
-        image = {suffix: _bytes(self.database, suffix) for suffix in SUFFIXES}
         disk = read_disk(self.database)
-        for suffix, content in image.items():
-            _restore(self.database, suffix, content)
-        Path(f"{self.database}-shm").unlink(missing_ok=True)
+        self._forget_shared_memory()
         return disk
 
 
@@ -256,6 +282,20 @@ class _StepCounter:
         self._left -= 1
         if self._left == 0 and self.loop is not None:
             self.loop.crash(Killed())
+
+
+class _Canceller:
+    """Cancels the task that is about to take the n-th step of all tasks of some name."""
+
+    def __init__(self, name: str, number: int) -> None:
+        self._name = name
+        self._left = number
+
+    def __call__(self, task: asyncio.Task[Any] | None) -> None:
+        if task is not None and task.get_name().startswith(self._name):
+            self._left -= 1
+            if self._left == 0:
+                task.cancel()
 
 
 def _crash_at_commit(
@@ -281,7 +321,13 @@ def _restore(database: Path, suffix: str, content: bytes | None) -> None:
 
 
 def _give_up(store: SqliteStore) -> None:
-    """The operating system closes the lock of a process that is gone."""
-    with contextlib.suppress(Killed, Exception):
-        run_virtual(store.close(at=None))
+    """The operating system closes the lock of a process that is gone.
+
+    Nothing is awaited in there any more, so it needs no loop.
+    """
+    closing = store.close(at=None)
+    with contextlib.suppress(StopIteration, Killed, Exception):
+        closing.send(None)
+    with contextlib.suppress(RuntimeError):
+        closing.close()
     store.release_owner()

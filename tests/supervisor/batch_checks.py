@@ -169,6 +169,6 @@ def expected_status(batch: BatchRecord, by_status: Counter[Status]) -> BatchStat
     total = by_status.total()
     if batch.stopped is Reason.REQUESTED and (by_status[Status.CANCELLED] or not total):
         return BatchStatus.CANCELLED
-    if batch.stopped is not None or by_status[Status.COMPLETED] < total:
+    if by_status[Status.COMPLETED] < total:
         return BatchStatus.COMPLETED_WITH_ERRORS
     return BatchStatus.COMPLETED
