@@ -76,6 +76,15 @@ async def test_it_is_given_back_when_the_test_fails() -> None:
         assert (await supervisor.submit(add, 1)).id == 1
 
 
+async def test_the_database_may_lie_elsewhere(tmp_path: Path) -> None:
+    """In a folder of the test's own, for files that memory has no room for; it is tidied up."""
+    async with simulate(supervisor, folder=tmp_path) as sim:
+        assert sim.database.is_relative_to(tmp_path)
+        assert sim.database.exists()
+
+    assert list(tmp_path.iterdir()) == []
+
+
 async def test_one_that_is_started_is_refused() -> None:
     """Two lives at once would be nobody's test."""
     async with simulate(supervisor):

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 WRONG = """
 from overseen.context import Context
 from overseen.jobs import Call, job
+from overseen.testing import Simulation, run_simulated
 
 
 @job
@@ -41,6 +42,17 @@ async def wrong() -> None:
     narrow: Call[bool] = transcode.call("a")  # error
     transcode.kind = "other"  # error
     print(text, narrow)
+
+
+async def wrong_test(sim: Simulation) -> None:
+    sim.fail_next("comit")  # error
+    await sim.advance(None)  # error
+    sim.clock.step([])  # error
+    sim.disk.slow()  # error
+    sim.seed = 3  # error
+    run_simulated(wrong, seed="x")  # error
+    run_simulated(wrong())  # error
+    run_simulated(wrong, schedule="lifo")  # error
 
 
 @job(retrys=3)  # error

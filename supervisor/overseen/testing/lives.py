@@ -32,13 +32,14 @@ class SimulatedLives(Lives):
         super().__init__(make)
         self._loop = loop
         self._world = World()
-        self._starting: asyncio.Future[None] | None = None
+        self._starting: list[asyncio.Future[None]] = []
 
     async def start(self) -> None:
         """Begin a life, in a new world."""
         if self._now is None:
             self._world = World()
-        started = self._starting = self._loop.create_future()
+        started: asyncio.Future[None] = self._loop.create_future()
+        self._starting.append(started)
         context = context_of(self._world)
         task = self._loop.create_task(self._start(started), context=context)
         try:
@@ -49,7 +50,7 @@ class SimulatedLives(Lives):
                 await asyncio.wait([task])
             raise
         finally:
-            self._starting = None
+            self._starting.remove(started)
 
     async def _start(self, started: asyncio.Future[None]) -> None:
         try:
@@ -67,8 +68,9 @@ class SimulatedLives(Lives):
         """Run nothing more of the life under way; whoever waits for it elsewhere is told."""
         self._loop.end_world(self._world)
         life, self._now, self._last = self._now, None, None
-        if self._starting is not None and not self._starting.done():
-            self._starting.set_exception(Crashed())
+        for started in self._starting:
+            if not started.done():
+                started.set_exception(Crashed())
         if life is not None and life.is_open:
             _tell_who_waits(life)
 
