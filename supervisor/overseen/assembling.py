@@ -9,7 +9,7 @@ from typing import Final
 from overseen.accounting import Accounting
 from overseen.agreeing import resync
 from overseen.attachments.folder import Folder, folder_beside
-from overseen.attachments.for_body import bring
+from overseen.attachments.for_body import Bringing
 from overseen.attachments.stored_names import StoredNames
 from overseen.attachments.tidying import Tidier
 from overseen.batches.finalizing import Finalizer
@@ -49,7 +49,7 @@ def assemble(running: Running) -> None:
         thread_limit=running.settings.threads,
         make_context=lambda attempt: Context(attempt, running),
         result_limit=running.result_limit,
-        bring=lambda job_id: bring(running.store, running.folder, job_id),
+        bring=Bringing(running.store, running.folder, running.log).bring,
     )
     running.accounting = Accounting(
         live=running.live,

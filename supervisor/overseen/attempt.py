@@ -80,6 +80,9 @@ class Attempt:
     """It ignores its cancellation past the grace, and holds no slot any more."""
     waits_for_thread: bool = False
     """All threads are busy: its body has not begun, so nothing of it is timed."""
+    waits_for_files: bool = False
+    """Its files are being compared: its body has not begun, so its silence means nothing. Its run
+    timeout counts: nothing else bounds a disk that does not answer."""
     thread_cancel: bool = False
     """Read by the context of a body in a thread: raise at the next call."""
     progress: Progress | None = None
@@ -115,6 +118,8 @@ class Attempt:
         self.body_deadline = None if timeout_us is None else now + timeout_us / 1e6
         """Loop time at which the run timeout is reached."""
         self.heartbeat_seconds = None if heartbeat_us is None else heartbeat_us / 1e6
+        if claimed.attachments:
+            self.waits_for_files = True
         self.began_at = self.last_beat = now
         """Loop time of the last sign of life."""
         self.next_progress_at = now
@@ -140,6 +145,12 @@ class Attempt:
     def is_timed(self) -> bool:
         """Whether it has a timeout or promised a heartbeat."""
         return self.body_deadline is not None or self.heartbeat_seconds is not None
+
+    def files_are_here(self, attachments: Attachments, now: float) -> None:
+        """Its body begins: from here on it may not be silent."""
+        self.attachments = attachments
+        self.waits_for_files = False
+        self.last_beat = now
 
     def begin_in_thread(self, now: float) -> None:
         """Its body has a thread at last: what is measured begins now."""

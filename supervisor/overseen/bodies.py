@@ -43,6 +43,7 @@ class Bodies:
         self._watch = watch
         self._mailbox = mailbox
         self._loop = loop
+        self._bring = bring
         self._thread_limit = thread_limit
         self._thread_pool: DaemonThreads | None = None
         self._workers = Workers(
@@ -53,7 +54,7 @@ class Bodies:
             thread_found=self._thread_found,
             threads=self._threads,
             is_over=lambda: mailbox.closed,
-            bring=bring,
+            bring=self._bring_files,
         )
         self._changed = self._report_change  # one for all attempts
         self.survivors: list[Attempt] = []
@@ -87,6 +88,13 @@ class Bodies:
         if self._thread_pool is not None:
             self._thread_pool.shutdown(wait=False)
             self._thread_pool.join_idle()
+
+    async def _bring_files(self, attempt: Attempt) -> None:
+        attachments = await self._bring(attempt.claimed.id)
+        now = self._loop.time()
+        attempt.files_are_here(attachments, now)
+        if attempt.is_timed:
+            self._watch.follow(attempt, now)
 
     def _thread_found(self, attempt: Attempt) -> None:
         now = self._loop.time()

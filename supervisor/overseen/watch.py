@@ -62,7 +62,7 @@ def judge(attempt: Attempt, now: float) -> tuple[Verdict, float | None]:
         return Verdict.FINE, None
     if attempt.body_deadline is not None and now >= attempt.body_deadline:
         return Verdict.TIMEOUT, None
-    silence = attempt.heartbeat_seconds
+    silence = None if attempt.waits_for_files else attempt.heartbeat_seconds
     if silence is not None and now >= attempt.last_beat + silence:
         return Verdict.SILENT, None
     looks = [] if attempt.body_deadline is None else [attempt.body_deadline]

@@ -19,8 +19,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from typing import Any, Final
 
-from overseen.attachments.errors import AttachmentDamaged, FileNotRead
-from overseen.attachments.given import Attachments
+from overseen.attachments.errors import AttachmentDamaged
 from overseen.attempt import Attempt
 from overseen.context import Context
 from overseen.ended import Cancelled, Ended, GaveUp, Invalid, Raised, Returned, Snoozed
@@ -52,7 +51,7 @@ class Workers:
         thread_found: Callable[[Attempt], None],
         threads: Callable[[], Executor],
         is_over: Callable[[], bool],
-        bring: Callable[[int], Awaitable[Attachments]],
+        bring: Callable[[Attempt], Awaitable[None]],
     ) -> None:
         from structlog.contextvars import bind_contextvars  # heavy where rich is installed
 
@@ -103,14 +102,12 @@ class Workers:
         user too (``__post_init__``, hooks of models): what that raises is the outcome as well."""
         try:
             if attempt.claimed.attachments:
-                attempt.attachments = await self._bring(attempt.claimed.id)
+                await self._bring(attempt)
             arguments, keywords = self._arguments(attempt)
         except (InvalidPayload, AttachmentDamaged) as error:
             return Invalid(describe(error, frames=0))
         except asyncio.CancelledError as error:
             return Cancelled(describe(error))
-        except (OSError, FileNotRead) as error:  # of the disk, while files are compared
-            return Raised(describe(error), error)
         except BaseException as error:
             return Invalid(describe(error))
         try:

@@ -8,7 +8,6 @@ from concurrent.futures import Executor
 import pytest
 
 from overseen import Context, Job, job
-from overseen.attachments.given import Attachments
 from overseen.attempt import Attempt
 from overseen.ended import Cancelled, Returned
 from overseen.workers import Workers
@@ -54,7 +53,7 @@ def claimed(kind: str) -> Claimed:
     )
 
 
-async def no_files(job_id: int) -> Attachments:
+async def no_files(attempt: Attempt) -> None:
     raise AssertionError("a job without files is brought none")
 
 

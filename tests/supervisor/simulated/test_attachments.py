@@ -186,31 +186,6 @@ async def test_a_damaged_file_fails_the_job_as_invalid(
     assert "restore the file" in error.message
 
 
-async def test_an_unreadable_file_is_no_fault_of_the_job(
-    make: Make, database: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A disk that does not give a file back at the moment costs an attempt, and the next one
-    succeeds: the file itself may be well."""
-    from overseen.attachments import reading
-
-    opened = reading.open_file
-
-    def refuse(path: Path, *, follow_links: bool = True) -> object:
-        raise OSError(5, "Input/output error")
-
-    async with make(digest) as supervisor:
-        async with supervisor.draft(digest) as draft:
-            attached = await draft.attach("input", b"12345")
-            monkeypatch.setattr(reading, "open_file", refuse)
-        await asyncio.sleep(60)
-        record = await draft.handle.record()
-        assert (record.status, record.reason) == (Status.RETRYING, Reason.ERROR)
-        assert record.error is not None
-        assert record.error.type.endswith("FileNotRead")
-        monkeypatch.setattr(reading, "open_file", opened)
-        assert await draft.handle.result() == attached.digest
-
-
 @job(attachments=["input"], retries=2, backoff=Backoff(initial="1h", jitter="none"))
 async def stubborn(ctx: Context) -> int:
     """Fails, then snoozes, then reads."""
