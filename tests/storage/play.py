@@ -134,13 +134,18 @@ class Play:
         assert await self.writer.rows() == self.rows
 
     async def prune(self) -> None:
-        """Everything that has ended goes, but for members of batches that are not finalized."""
+        """Everything that has ended goes, but for members of batches that are not finalized, or
+        whose callbacks have not ended."""
         at = self.writer.next
+        jobs = self.model.jobs.values()
+        calling = {job.callback_of for job in jobs if job.status not in TERMINAL} - {None}
         pruned = await self.writer.store.prune(PruneRequest(at, at, at, limit=1_000))
         ended = [
             job.id
-            for job in self.model.jobs.values()
-            if job.status in TERMINAL and not self.model.batches.is_kept(job.batch_id)
+            for job in jobs
+            if job.status in TERMINAL
+            and not self.model.batches.is_kept(job.batch_id)
+            and job.batch_id not in calling
         ]
         for job_id in ended:
             del self.model.jobs[job_id]

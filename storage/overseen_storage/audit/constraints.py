@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 from overseen_storage.audit.checks import Check
@@ -31,12 +31,13 @@ def check_constraints(connection: sqlite3.Connection, findings: Findings) -> Non
             f"WHEN NOT ({rule}) THEN {number}" for number, (_, rule) in enumerate(constraints)
         )
         has_id = table in ("job", "batch", "epoch", "log_line")
-        rows: Iterable[tuple[int, int | None]] = connection.execute(
+        rows = connection.execute(
             f"SELECT broken, number FROM (SELECT CASE {broken} END AS broken,"
             f" {'id' if has_id else 'NULL'} AS number FROM {table}) WHERE broken IS NOT NULL"
         )
         for number, row_id in rows:
-            name, rule = constraints[number]
+            broken_one: int = number
+            name, rule = constraints[broken_one]
             findings.problem(
                 Check.CONSTRAINTS,
                 job=row_id if table == "job" else None,
@@ -55,7 +56,8 @@ def constraints_of(text: str) -> Iterator[tuple[str, str]]:
     text = _COMMENT.sub("", text)
     for found in _CHECK.finditer(text):
         rule = _in_brackets(text, found.end())
-        yield found[1] or f"CHECK ({rule})", rule
+        name: str | None = found[1]
+        yield name or f"CHECK ({rule})", rule
 
 
 def _in_brackets(text: str, start: int) -> str:
