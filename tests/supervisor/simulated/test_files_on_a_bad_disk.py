@@ -142,8 +142,8 @@ def slowed(seconds: float) -> Callable[..., object]:
 async def test_comparing_a_file_is_not_silence(
     make: Make, monkeypatch: pytest.MonkeyPatch, body: Job[[], int]
 ) -> None:
-    """The promise of a heartbeat is the body's: it holds from its begin, however long its files take
-    to be compared."""
+    """The promise of a heartbeat is the body's: it holds from its begin, however long the comparing
+    of its files takes."""
     monkeypatch.setattr(FileReader, "feed", slowed(60))
     async with make(lively, in_a_thread) as supervisor:
         async with supervisor.draft(body) as draft:
