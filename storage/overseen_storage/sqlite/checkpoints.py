@@ -23,6 +23,14 @@ def checkpoint(connection: sqlite3.Connection, *, truncate: bool) -> None:
         connection.execute(f"PRAGMA busy_timeout = {busy_ms:d}")
 
 
+def checkpoint_all(connection: sqlite3.Connection) -> bool:
+    """Move the whole log into the database and sync it; whether that was possible. It is not while
+    another program still reads what was there before, and raises if the disk fails."""
+    row = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    busy, frames, moved = (int(value) for value in row)
+    return not busy and frames == moved
+
+
 def log_path_of(path: str) -> str:
     """The write-ahead log of the database at `path`."""
     return path + "-wal"

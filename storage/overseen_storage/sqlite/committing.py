@@ -6,12 +6,13 @@ import sqlite3
 from collections.abc import Callable
 from typing import TypeVar
 
-from overseen_storage.errors import StoreError
+from overseen_storage.errors import DatabaseBusy, StoreError
+from overseen_storage.sqlite.checkpoints import checkpoint_all
 from overseen_storage.sqlite.opening import read_heights
 from overseen_storage.sqlite.session import Session
 from overseen_storage.sqlite.statements import statement
 from overseen_storage.sqlite.transaction import Applied, Prepared, apply_group
-from overseen_storage.sqlite.translate_errors import is_about_a_row
+from overseen_storage.sqlite.translate_errors import code_of, is_about_a_row
 from overseen_storage.sqlite.writer import Heights
 
 T = TypeVar("T")
@@ -32,6 +33,7 @@ class CommitFailed(Exception):
 def commit_group(connection: sqlite3.Connection, session: Session, prepared: Prepared) -> Applied:
     """Apply a group in one transaction. What this returns is on disk."""
     session.check()
+    prove(connection, session)
     try:
         done = _attempt(connection, session, prepared, careful=False)
     except Exception as error:
@@ -71,6 +73,7 @@ def in_transaction(
 ) -> T:
     """Run `function` in one write transaction."""
     session.check()
+    prove(connection, session)
     connection.execute("BEGIN IMMEDIATE")
     try:
         result = function()
@@ -87,7 +90,21 @@ def _commit(connection: sqlite3.Connection, session: Session, done: Applied | No
     except sqlite3.Error as error:
         # The waiter may have been cancelled: whoever comes next finds the mark.
         session.suspect = True
+        session.doubtful |= code_of(error) & 0xFF == sqlite3.SQLITE_IOERR
         raise CommitFailed(error, session.heights, done) from error
+
+
+def prove(connection: sqlite3.Connection, session: Session) -> None:
+    """After a COMMIT that failed at the disk: see that what can be read is really there, before
+    anybody is told so, and before more is put behind it. Raises while that is not possible."""
+    if not session.doubtful or session.identity is None:
+        return
+    if not checkpoint_all(connection):
+        raise DatabaseBusy(
+            f"{session.path}: a COMMIT failed, and its log cannot be moved into the database "
+            "while another program reads from it; that has to end its transaction."
+        )
+    session.doubtful = False
 
 
 def roll_back(connection: sqlite3.Connection) -> None:

@@ -16,13 +16,14 @@ from typing import TypeVar
 from overseen_storage.answers import Opened
 from overseen_storage.errors import (
     CommitUnknown,
+    DatabaseBusy,
     DatabaseRefused,
     RowRefused,
     StoreError,
     StoreUnavailable,
 )
 from overseen_storage.sqlite.checkpoints import checkpoint
-from overseen_storage.sqlite.committing import CommitFailed, roll_back
+from overseen_storage.sqlite.committing import CommitFailed, prove, roll_back
 from overseen_storage.sqlite.hop import Connector, Link, LinkClosed
 from overseen_storage.sqlite.links import Links, connect
 from overseen_storage.sqlite.opening import (
@@ -173,7 +174,9 @@ class Door:
                 await self._check_file_again(session)
                 self._links, _ = await self._connect(session.path)
                 await self._links.add_reader()
-            session.heights = await self._links_of(session).writer.run(_settle)
+            session.heights = await self._links_of(session).writer.run(
+                lambda connection: _settle(connection, session)
+            )
             session.connected()
             session.found_seq = session.heights.seq
             session.suspect = False
@@ -298,6 +301,11 @@ class Door:
             ) from failed.cause
         if failed.applied is None or session.found_seq == failed.before.seq:
             raise translate_running(failed.cause, session.path) from failed.cause
+        if session.doubtful:
+            raise CommitUnknown(
+                f"COMMIT failed ({failed}). The group can be read, but {session.path} takes no "
+                "sync, so a power cut could take it. Await store.reopen() until it does."
+            ) from failed.cause
         return failed.applied
 
 
@@ -317,9 +325,11 @@ def _end(connection: sqlite3.Connection, epoch: int, at: int) -> None:
     end_epoch(connection, epoch, at=at)
 
 
-def _settle(connection: sqlite3.Connection) -> Heights:
+def _settle(connection: sqlite3.Connection, session: Session) -> Heights:
     """End what a failed COMMIT may have left open; the heights as the disk has them."""
     roll_back(connection)
+    with contextlib.suppress(sqlite3.Error, DatabaseBusy):  # it can be read, if not written
+        prove(connection, session)
     return read_heights(connection)
 
 

@@ -30,6 +30,10 @@ class Session:
     """Which write-ahead log the connections use; None for ``:memory:``."""
     suspect: bool = False
     """A COMMIT failed, and nobody has looked at the disk since."""
+    doubtful: bool = False
+    """A COMMIT failed at the disk, and the log was not moved into the database since. A sync that
+    failed may have dropped what it should have kept, and the next one says nothing of it: then
+    that group, and every later one behind it in the log, would not survive a power cut."""
     found_seq: int = 0
     """The ledger's height when the disk was last looked at again."""
 
