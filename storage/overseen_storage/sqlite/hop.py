@@ -190,9 +190,9 @@ class InlineLink:
 
     async def run(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Run `function` in its turn; see `Link.run`."""
-        return await self._to_its_end(self._in_turn(self._work(function)))
+        return await self._to_its_end(self._in_turn(lambda: self._work(function)))
 
-    def _in_turn(self, steps: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
+    def _in_turn(self, steps: Callable[[], Coroutine[Any, Any, T]]) -> Coroutine[Any, Any, T]:
         """Line up now, where the call is made, as in a thread's queue.
 
         Lined up when its task first runs, work would overtake other work wherever tasks that are
@@ -205,9 +205,8 @@ class InlineLink:
             try:
                 if before is not None:
                     await before
-                return await steps
+                return await steps()
             finally:
-                steps.close()  # if its turn never came
                 end.set_result(None)
 
         return after_the_others()
@@ -230,7 +229,7 @@ class InlineLink:
 
     async def close(self) -> None:
         """Close after what is under way; see `Link.close`."""
-        await self._to_its_end(self._in_turn(self._close()))
+        await self._to_its_end(self._in_turn(self._close))
 
     async def _close(self) -> None:
         connection, self._connection = self._connection, None
