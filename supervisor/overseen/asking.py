@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from overseen.attachments.draft_errors import NeedsAttachments
+from overseen.attachments.unheard import discard_unheard
 from overseen.batches.errors import NoCallback
 from overseen.codec import decode_value
 from overseen.durations import Duration, seconds
@@ -68,8 +69,14 @@ class Asking:
 
     # Requests.
 
-    async def submit(self, calls: Iterable[Call[R]], origin: Origin = ANYWHERE) -> list[Handle[R]]:
-        """Store calls, all or nothing."""
+    async def submit(
+        self,
+        calls: Iterable[Call[R]],
+        origin: Origin = ANYWHERE,
+        reply: asyncio.Future[SubmitAnswered] | None = None,
+    ) -> list[Handle[R]]:
+        """Store calls, all or nothing. A `reply` is answered also when the caller is cancelled
+        meanwhile; it is cancelled if nothing will be stored for certain."""
         running = self.running
         prepared = prepare(
             calls,
@@ -80,12 +87,19 @@ class Asking:
             origin=origin,
         )
         cause = Cause.CALLER if origin.parent_id is None else Cause.BODY
-        return await self._submit(prepared, cause, [])
+        return await self._submit(prepared, cause, [], reply)
 
     async def begin_draft(self, call: Call[R], batch_id: int | None) -> Handle[R]:
-        """Store a call as a draft, which cannot run yet."""
-        origin = Origin(batch_id=batch_id, draft_expires_at=self.running.draft_expires_at())
-        return (await self.submit([call], origin))[0]
+        """Store a call as a draft, which cannot run yet. If the caller is cancelled, and it was
+        stored all the same, it is discarded: nobody has its id."""
+        running = self.running
+        origin = Origin(batch_id=batch_id, draft_expires_at=running.draft_expires_at())
+        begun: asyncio.Future[SubmitAnswered] = running.loop.create_future()
+        try:
+            return (await self.submit([call], origin, begun))[0]
+        except asyncio.CancelledError:
+            discard_unheard(running, begun)
+            raise
 
     async def callback(self, batch_id: int, event: str, job: Job[..., R]) -> Handle[R]:
         """Return the job that the end of a batch submitted for `event`."""
@@ -120,14 +134,18 @@ class Asking:
             raise NeedsAttachments(record.kind, missing)
 
     async def _submit(
-        self, prepared: Prepared, cause: Cause, notes: list[Note]
+        self,
+        prepared: Prepared,
+        cause: Cause,
+        notes: list[Note],
+        told: asyncio.Future[SubmitAnswered] | None = None,
     ) -> list[Handle[Any]]:
         jobs = prepared.jobs
         if not jobs:
             return []
-        reply: asyncio.Future[SubmitAnswered] = self.running.loop.create_future()
+        reply: asyncio.Future[SubmitAnswered] = told or self.running.loop.create_future()
         message = Submit(Submission(jobs, cause), prepared.size, reply, notes)
-        answered = await ask(self.running, message, reply)
+        answered = await ask(self.running, message, asyncio.shield(reply) if told else reply)
         supervisor, created = self._supervisor, answered.created
         if created is None:
             return [

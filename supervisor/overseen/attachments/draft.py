@@ -26,7 +26,7 @@ from overseen.jobs import Call
 from overseen.messages import PlaceOrder
 from overseen.requesting import ask, place
 from overseen_storage.errors import OverseenError
-from overseen_storage.lifecycle import Status
+from overseen_storage.lifecycle import Reason, Status
 from overseen_storage.orders import Attach, Declined, Discard, KeepDraft, OrderAnswer, Release
 
 if TYPE_CHECKING:
@@ -65,10 +65,17 @@ class Draft(Generic[R_co]):
 
     The end of the block releases it: in one transaction the declared files are looked for, the
     job becomes pending (or scheduled) and the event ``ready`` lists its files. An exception that
-    leaves the block discards it, and its files with it, unless the draft was begun by somebody else
-    and found by its key or id. One that is abandoned, because its process
+    leaves the block discards it, and its files with it. One that is abandoned, because its process
     died, expires (``Supervisor(draft_timeout=...)``). `begin`, `release` and `discard` do the same
     by hand, also inside the block, whose end then changes nothing.
+
+    Several authors may share a draft, by its key or id: an upload that is tried again goes on with
+    what is there. Whoever's block ends first releases it, for all; the end of another block then
+    changes nothing, but a file that is still being attached is refused (`NotADraft`). An exception
+    discards it only if it leaves the block that began it.
+
+    When the store does not work at the end of the block, the exception has a note with the draft's
+    id and how to go on.
     """
 
     def __init__(
@@ -100,7 +107,8 @@ class Draft(Generic[R_co]):
 
     async def begin(self) -> Self:
         """Store the draft. Raises as `Supervisor.submit`; a `key` or `idempotency_key` finds the
-        draft that is there, or raises `KeyConflict` when that job is no draft any more."""
+        draft that is there, or raises `KeyConflict` when that job is no draft any more. If it is
+        cancelled, nobody will have the id: what it began is discarded."""
         if self._handle is not None:
             return self
         assert self._call is not None, "it has a handle, or a way to get one"
@@ -226,6 +234,12 @@ class Draft(Generic[R_co]):
         except (AttachmentsMissing, asyncio.CancelledError) as failure:
             await self._discard_after(failure)
             raise
+        except NotADraft as failure:
+            if not _was_released(failure):
+                raise
+        except OverseenError as failure:
+            failure.add_note(self._not_released())
+            raise
 
     async def _discard_after(self, error: BaseException) -> None:
         """The block's own error is what its author must see. Shielded for a while, because a
@@ -236,13 +250,36 @@ class Draft(Generic[R_co]):
         if not self.handle.created:
             return
         try:
-            with anyio.move_on_after(DISCARD_SECONDS, shield=True):
+            with anyio.move_on_after(DISCARD_SECONDS, shield=True) as limit:
                 await self.discard(f"its block was left by {type(error).__name__}")
         except NotADraft:
             return  # a release that was cancelled came through; or somebody else decided
         except OverseenError as failure:
-            error.add_note(f"draft {self.id} could not be discarded and will expire: {failure}")
+            error.add_note(self._not_discarded(str(failure)))
+        else:
+            if limit.cancelled_caught:
+                why = f"the supervisor did not answer within {DISCARD_SECONDS:g} s"
+                error.add_note(self._not_discarded(why))
+
+    def _not_discarded(self, why: str) -> str:
+        return (
+            f"draft {self.id} could not be discarded and will expire: {why}. To discard it sooner: "
+            f"`await supervisor.find_draft({self.id}).discard()`"
+        )
+
+    def _not_released(self) -> str:
+        return (
+            f"draft {self.id} was not released, as far as is known; it keeps its files until it "
+            "expires. Once the supervisor works again: "
+            f"`await supervisor.find_draft({self.id}).release()`"
+        )
 
     def __repr__(self) -> str:
         kind = self._call.job.kind if self._call else None
         return f"<Draft {self._handle.id if self._handle else 'not begun'} of {kind}>"
+
+
+def _was_released(refusal: NotADraft) -> bool:
+    """It is no draft any more because it has been released: what the end of a block is for."""
+    gone = (Reason.DRAFT_DISCARDED, Reason.DRAFT_EXPIRED)
+    return refusal.status is not None and refusal.reason not in gone

@@ -110,12 +110,61 @@ async def test_a_block_left_by_an_error_tells_what_became_of_the_draft(
             await leave_by(draft, ZeroDivisionError(), faults)
         (note,) = caught.value.__notes__
         assert f"draft {draft.id} could not be discarded and will expire" in note
+        assert f"`await supervisor.find_draft({draft.id}).discard()`" in note
         assert await draft.handle.status() is Status.DRAFT
         await asyncio.sleep(30)
         faults.heal()
         await asyncio.sleep(5)
         assert await draft.handle.status() is Status.CANCELLED
         assert files_beside(database) == []
+
+
+async def leave_hanging(draft: Draft[int], faults: Faults) -> None:
+    async with draft:
+        await draft.attach("input", b"12345")
+        faults.hang()
+        raise ZeroDivisionError
+
+
+async def test_a_block_left_while_the_database_does_not_answer(
+    make_faulty: Make, faults: Faults
+) -> None:
+    """Its end waits for some seconds and no longer; the note says so, and what to do."""
+    async with make_faulty(measure) as supervisor:
+        draft = supervisor.draft(measure)
+        begun = asyncio.get_running_loop().time()
+        with pytest.raises(ZeroDivisionError) as caught:
+            await leave_hanging(draft, faults)
+        assert asyncio.get_running_loop().time() - begun < 6
+        faults.answer()
+        (note,) = caught.value.__notes__
+        assert f"draft {draft.id} could not be discarded and will expire" in note
+        assert "5 s" in note
+        assert f"`await supervisor.find_draft({draft.id}).discard()`" in note
+
+
+async def end_on_a_bad_disk(draft: Draft[int], faults: Faults) -> None:
+    async with draft:
+        await draft.attach("input", b"12345")
+        faults.at_write = DISK_FULL
+
+
+async def test_a_block_that_ends_on_a_bad_disk_tells_how_to_go_on(
+    make_faulty: Make, faults: Faults
+) -> None:
+    """Its error says that nothing was stored, its note which draft still waits and what releases
+    it: that is done as soon as the disk works again."""
+    async with make_faulty(measure) as supervisor:
+        draft = supervisor.draft(measure)
+        with pytest.raises(Degraded) as caught:
+            await end_on_a_bad_disk(draft, faults)
+        (note,) = caught.value.__notes__
+        assert f"draft {draft.id} was not released" in note
+        assert f"`await supervisor.find_draft({draft.id}).release()`" in note
+        faults.heal()
+        await asyncio.sleep(3)
+        handle = await supervisor.find_draft(draft.id, measure).release()
+        assert await handle.result() == 5
 
 
 async def test_a_release_that_cannot_be_stored_can_be_repeated(
