@@ -54,6 +54,8 @@ class Stream:
     pruned_to: int = 0
     height: int = 0
     """Of the ledger when it began."""
+    left_at: int | None = None
+    """When it lost patience, as a stamp of that moment would be; it never kept events waiting."""
 
     def wants(self, event: Event) -> bool:
         """Whether an event of the ledger belongs to it."""
@@ -78,6 +80,8 @@ class Book:
         """Job and attempt of every body that began."""
         self.returned: dict[tuple[int, int], int] = {}
         """What bodies returned, by job and attempt."""
+        self.returned_at: dict[tuple[int, int], int] = {}
+        """When they did, as a stamp of that moment would be."""
         self.tags: set[int] = set()
         """Of all submits: a tag stands for one job at most."""
         self.jobs: list[int] = []

@@ -18,6 +18,8 @@ from overseen import Event, EventType, JobRecord, Status
 from overseen_storage.audit import Findings, Recorded, Severity, audit
 from overseen_storage.lifecycle import LIVE, TERMINAL
 
+TOLD_WITHIN_US = 5_000_000
+
 
 def check_disk(book: Book, disk: Disk, before: Disk | None, *, was_running: bool) -> Disk:
     """Look at the disk between two lives; returns it."""
@@ -36,6 +38,7 @@ def check_disk(book: Book, disk: Disk, before: Disk | None, *, was_running: bool
     for stream in book.streams:
         _check_stream(book, stream, disk)
     _check_idempotency(book, disk)
+    _check_files(book, disk)
     book.sometimes.read_rows(disk.rows.values())
     if before is not None and disk.events_pruned > before.events_pruned:
         book.sometimes.reach("a job was pruned")
@@ -134,9 +137,10 @@ def _check_stream(book: Book, stream: Stream, disk: Disk) -> None:
     for one, two in pairwise(given):
         if one >= two:
             book.broken("I25 events come once and in order", f"{stream.name}: {one}, then {two}")
+    on_disk = {event.seq: event for event in disk.events}
+    _check_told_in_time(book, stream, disk)
     if not given:
         return
-    on_disk = {event.seq: event for event in disk.events}
     for event in stream.events:
         found = on_disk.get(event.seq)
         if found is None and not disk.prunes:
@@ -156,6 +160,17 @@ def _check_stream(book: Book, stream: Stream, disk: Disk) -> None:
         book.broken("I25 only what was asked for", f"{stream.name}: {strange[0]}")
 
 
+def _check_told_in_time(book: Book, stream: Stream, disk: Disk) -> None:
+    """L1: who waits for events is given them soon, when nothing keeps anybody from it."""
+    if stream.left_at is None or any(name.startswith("fault ") for name in book.counts):
+        return
+    last = max((event.seq for event in stream.events), default=stream.after)
+    for event in disk.events:
+        old = event.at < stream.left_at - TOLD_WITHIN_US
+        if event.seq > last and old and stream.wants(event):
+            book.broken("L1 events are told soon", f"{stream.name} was not told of {event}")
+
+
 def _same(one: Event, two: Event) -> bool:
     return (one.seq, one.at, one.type, one.job_id, one.status, one.fence, one.reason, one.data) == (
         *(two.seq, two.at, two.type, two.job_id, two.status, two.fence, two.reason, two.data),
@@ -169,6 +184,14 @@ def _check_idempotency(book: Book, disk: Disk) -> None:
             book.broken("I18 one submit is one job", f"tag {tag} is jobs {ids}")
 
 
+def _check_files(book: Book, disk: Disk) -> None:
+    """A row that names a file is written after it, and goes before it."""
+    for files in disk.attachments.values():
+        for file in files:
+            if disk.files.get(file.stored_name) != file.size_bytes:
+                book.broken("a file that a job has is there", f"{file}")
+
+
 def check_last(book: Book, disk: Disk, sweep_interval: float) -> None:
     """After healing, everything has ended."""
     left = [f"{row.id} {row.status}" for row in disk.rows.values() if row.status not in TERMINAL]
@@ -177,12 +200,20 @@ def check_last(book: Book, disk: Disk, sweep_interval: float) -> None:
     open_batches = [one.id for one in disk.batches.values() if not one.ended]
     if open_batches:
         book.broken("I29 every batch ends", f"{open_batches}")
-    used = {file.stored_name for files in disk.attachments.values() for file in files}
-    if not set(disk.files) <= used:
-        book.broken("no file is left that no job has", f"{sorted(set(disk.files) - used)}")
+    _check_files(book, disk)
     if disk.epochs[-1].stopped_at is None:
         book.broken("L4 the last life ended in order", f"{disk.epochs[-1]}")
     _check_finalizing(book, disk, sweep_interval)
+
+
+def _check_files(book: Book, disk: Disk) -> None:
+    """No file without a job. One whose attaching was answered `unknown` stays until the next start,
+    which looks for what no row has; so those of the last life may be there."""
+    used = {file.stored_name for files in disk.attachments.values() for file in files}
+    last = str(disk.epochs[-1].id)
+    left = [name for name in set(disk.files) - used if name.split("-")[1] != last]
+    if left:
+        book.broken("no file is left that no job has", f"{sorted(left)}")
 
 
 def _check_finalizing(book: Book, disk: Disk, sweep_interval: float) -> None:

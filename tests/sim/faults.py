@@ -8,6 +8,7 @@ from random import Random
 
 from tests.sim.failing_disk import BUSY, CANNOT_OPEN, DISK_FULL, IO_ERROR
 from tests.sim.world import Life
+from tests.sim.zombies import zombie
 
 Fault = Callable[[Life, Random], Awaitable[None]]
 
@@ -120,5 +121,6 @@ FAULTS: dict[Fault, int] = {
     failing_reads: 8,
     bug_while_writing: 5,
     bug_while_reading: 5,
+    zombie: 10,
 }
 """What goes wrong, and how often."""

@@ -121,13 +121,18 @@ def _look_for_starving(life: Life, jobs: list[JobRecord], since: dict[int, float
         if one.status in LIVE:
             running[one.queue] += 1
     free = sum(running.values()) < options.concurrency
+    patience = STARVES_SECONDS + 10 * options.latency_seconds[1]
+    stamp = life.witness.stamp_now()
     for one in jobs:
+        if stamp is not None and one.due_at is not None and one.due_at < stamp - patience * 1e6:
+            what = f"job {one.id} is {one.status} at {stamp}, due at {one.due_at}"
+            life.book.broken("L1 what is due is not waited for", what)
         queue_free = one.queue != NARROW or running[NARROW] < options.narrow_limit
         if one.status is not Status.PENDING or one.held is not None or not free or not queue_free:
             since.pop(one.id, None)
             continue
         waited = now - since.setdefault(one.id, now)
-        if waited > STARVES_SECONDS + 10 * options.latency_seconds[1]:
+        if waited > patience:
             what = f"job {one.id} waits for {waited} s in {one.queue}, running: {dict(running)}"
             life.book.broken("L1 no ready job waits beside a free slot", what)
 

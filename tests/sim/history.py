@@ -16,6 +16,7 @@ from tests.sim.disk import Disk
 from tests.sim.dropping import collect, collecting_between
 from tests.sim.faults import harm
 from tests.sim.healing import heal
+from tests.sim.judging import check_judgements
 from tests.sim.legend import ledger_text
 from tests.sim.options import Ending, LifeEnd, Options
 from tests.sim.reference import reference
@@ -54,8 +55,7 @@ class Record:
     digest: str
     simulated_seconds: float
     steps: int
-    commits: int
-    lives: int
+    commits_of_lives: tuple[int, ...]
     legend: str
     """What happened, for a person; only where something is wrong or it was asked for."""
 
@@ -93,8 +93,7 @@ def play(options: Options, *, trace: bool = False, legend: bool = False) -> Reco
         digest=world.digest(disk),
         simulated_seconds=world.simulated_seconds,
         steps=world.steps,
-        commits=world.commits,
-        lives=world.lives,
+        commits_of_lives=tuple(world.commits),
         legend=f"{world.legend.text()}\n{ledger_text(disk.events)}" if wanted else "",
     )
 
@@ -116,7 +115,9 @@ def _play(world: World) -> Disk:
 
 def _look(world: World, life: Life, before: Disk | None) -> Disk:
     was_running = life.phase != "starting"
-    return check_disk(world.book, world.look_at_disk(), before, was_running=was_running)
+    disk = check_disk(world.book, world.look_at_disk(), before, was_running=was_running)
+    check_judgements(world.book, disk, world.options)
+    return disk
 
 
 def _end(world: World, disk: Disk) -> Disk:

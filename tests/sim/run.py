@@ -57,8 +57,8 @@ class Totals:
         """One more."""
         self.histories += 1
         self.simulated_seconds += record.simulated_seconds
-        self.lives += record.lives
-        self.commits += record.commits
+        self.lives += len(record.commits_of_lives)
+        self.commits += sum(record.commits_of_lives)
         self.steps += record.steps
         self.counts += record.counts
         self.sometimes += record.sometimes

@@ -67,6 +67,8 @@ async def _follow(
                 ended = True
         except (OverseenError, TimeoutError, PlantedBug) as error:
             client.life.say(client.name, f"{stream.name} ends by {type(error).__name__}")
+            if isinstance(error, TimeoutError) and not pause:
+                stream.left_at = client.life.witness.stamp_now()
     if ended and stream.job_id is not None and stream.after == 0:
         _check_end(client, stream)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.sim.book import Book
@@ -34,6 +35,8 @@ class Witness:
         self._alive: dict[int, Run] = {}
         self.dead = False
         """The process was killed: what coroutines do while they are dropped is not seen."""
+        self.stamp_now: Callable[[], int | None] = lambda: None
+        """What a stamp would be now, if the program runs."""
 
     @property
     def alive(self) -> list[Run]:
@@ -72,6 +75,9 @@ class Witness:
         """A body is about to return a value."""
         if not self.dead:
             self.book.returned[run.job_id, run.attempt] = value
+            now = self.stamp_now()
+            if now is not None:
+                self.book.returned_at[run.job_id, run.attempt] = now
 
     def ended(self, run: Run) -> None:
         """A body ends, however."""

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from tests.sim.bodies import KINDS, SOON, Scripts, threaded
 from tests.sim.client import Answer, Answered, ask, note_end
-from tests.sim.disk import Disk
+from tests.sim.disk import Disk, tag_of
 from tests.sim.scripts import draw_scripts
 from tests.sim.witness import NARROW
 from tests.sim.world import Life
@@ -90,9 +90,15 @@ class Client:
                 found(disk) == ids and all(disk.rows[one].kind == kind for one in ids)
             )
 
+        def the_same(disk: Disk) -> bool:
+            """Whoever has these ids, has these tags."""
+            pairs = zip(ids, tags, strict=True)
+            return all(one not in disk.rows or tag_of(disk.rows[one]) == tag for one, tag in pairs)
+
         match answered:
             case Answer.OK:
                 book.promise("I17 acknowledged submits are there", what, all_there)
+                book.promise("no id is given out twice", what, the_same)
             case Answer.FAILED:
                 book.promise("I19 failed submits are not there", what, lambda d: not found(d))
             case Answer.UNKNOWN:
@@ -220,6 +226,10 @@ async def cancel(client: Client) -> None:
         outcome = answered.value
         ended_otherwise = outcome.answer in ("completed", "failed")
         client.book.sometimes.reach_if(ended_otherwise, "a cancel found the job ended")
+        alive = [run.attempt for run in client.life.witness.alive if run.job_id == job_id]
+        if outcome.answer in ("completed", "failed", "cancelled") and alive:
+            what = f"job {job_id} is {outcome.answer}, attempt {alive} is at work"
+            client.book.broken("I13 a cancel that waits waits for the body", what)
         note_end(client.book, outcome)
 
 

@@ -50,9 +50,12 @@ async def _upload(client: Client, make: Callable[[int], Draft[int]]) -> None:
     released = await client.ask(f"release {draft.id}", draft.release())
     if released.ok:
         client.promise_event(EventType.READY, draft.id)
+        promise_file(client, draft.id, "I17 a released job has its file")
 
 
-def promise_file(client: Client, job_id: int) -> None:
+def promise_file(
+    client: Client, job_id: int, name: str = "I17 an acknowledged file is there"
+) -> None:
     """An acknowledged file is there, whole, as long as its job is not given up."""
 
     def holds(disk: Disk) -> bool:
@@ -64,7 +67,7 @@ def promise_file(client: Client, job_id: int) -> None:
         files = disk.attachments.get(job_id, [])
         return len(files) == 1 and disk.files.get(files[0].stored_name) == files[0].size_bytes
 
-    client.book.promise("I17 an acknowledged file is there", f"of job {job_id}", holds)
+    client.book.promise(name, f"of job {job_id}", holds)
 
 
 # Batches

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import warnings
+from collections import Counter
 from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,7 +17,7 @@ from hashlib import blake2b
 from pathlib import Path
 from random import Random
 from traceback import format_exception
-from typing import Any
+from typing import Any, cast
 
 from tests.sim.bodies import ALL_KINDS
 from tests.sim.book import Book
@@ -28,7 +29,8 @@ from tests.sim.options import Ending, LifeEnd, Options
 from tests.sim.template import put_template
 from tests.sim.witness import NARROW, Witness
 
-from overseen import Job, Retention, Supervisor
+from overseen import Job, OverseenError, Retention, Supervisor
+from overseen.running import Running
 from overseen_actors import LoopClock, VirtualLoop
 from overseen_actors.errors import VirtualTimeError
 from overseen_actors.virtual import START_SECONDS
@@ -68,7 +70,9 @@ class Life:
         return self.world.book
 
     def say(self, who: str, what: str) -> None:
-        """Write into the legend."""
+        """Write into the legend; what is being dropped has no voice."""
+        if self.witness.dead:
+            return
         self.world.legend.say(self.number, self.loop.time() - START_SECONDS, who, what)
 
     def draw(self, name: str) -> Random:
@@ -87,7 +91,8 @@ class World:
         self.lives = 0
         self.simulated_seconds = 0.0
         self.steps = 0
-        self.commits = 0
+        self.commits: list[int] = []
+        """Of each life."""
         self._wall_us = WALL_START_US
         self._digest = blake2b(digest_size=16) if trace else None
         put_template(self.database)
@@ -154,6 +159,7 @@ class World:
         witness = Witness(self.book, options, number)
         stores: list[SqliteStore] = []
         supervisor = self._supervisor(clock, disk, witness, stores)
+        witness.stamp_now = partial(_stamp_now, supervisor)
         life = Life(number, self, loop, clock, disk, witness, supervisor, stores)
         loop.set_exception_handler(partial(self._note_unhandled, life))
         life.say("world", f"life {number} begins, to end by {end}")
@@ -169,7 +175,7 @@ class World:
     def _step_hook(self, end: LifeEnd) -> _StepCounter | _Canceller | None:
         cancels = self.options.cancels
         if cancels is not None and self.lives == 1:
-            return _Canceller(*cancels)
+            return _Canceller(*cancels, self.book.counts)
         return _StepCounter(end.number) if end.ending is Ending.STEP else None
 
     def _supervisor(
@@ -259,7 +265,7 @@ class World:
         self._wall_us = life.clock.wall_us() + off_us
         self.simulated_seconds += life.loop.time() - START_SECONDS
         self.steps += life.loop.steps
-        self.commits += life.disk.commits
+        self.commits.append(life.disk.commits)
 
     def _forget_shared_memory(self) -> None:
         Path(f"{self.database}-shm").unlink(missing_ok=True)
@@ -269,6 +275,15 @@ class World:
         disk = read_disk(self.database)
         self._forget_shared_memory()
         return disk
+
+
+def _stamp_now(supervisor: Supervisor) -> int | None:
+    """What a stamp would be now."""
+    try:
+        running: Running = cast(Any, supervisor)._asking().running
+    except OverseenError:
+        return None
+    return running.stamper.now()
 
 
 class _StepCounter:
@@ -287,15 +302,23 @@ class _StepCounter:
 class _Canceller:
     """Cancels the task that is about to take the n-th step of all tasks of some name."""
 
-    def __init__(self, name: str, number: int) -> None:
+    def __init__(self, name: str, number: int, counts: Counter[str]) -> None:
         self._name = name
+        self._counts = counts
         self._left = number
+        self._begun: set[str] = set()
 
     def __call__(self, task: asyncio.Task[Any] | None) -> None:
-        if task is not None and task.get_name().startswith(self._name):
-            self._left -= 1
-            if self._left == 0:
-                task.cancel()
+        if task is None or not task.get_name().startswith(self._name):
+            return
+        name = task.get_name()
+        if name not in self._begun:
+            self._begun.add(name)  # before its first step it is nowhere yet
+            return
+        self._left -= 1
+        if self._left == 0:
+            self._counts["cancelled by the world"] += 1
+            task.cancel()
 
 
 def _crash_at_commit(
