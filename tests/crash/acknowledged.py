@@ -20,7 +20,7 @@ from tests.storage.file_checkers import check_files
 from overseen import Supervisor
 from overseen.attachments import folder_beside
 from overseen_storage.batch_records import BatchRecord
-from overseen_storage.lifecycle import TERMINAL, Status
+from overseen_storage.lifecycle import TERMINAL, Reason, Status
 from overseen_storage.records import AttachmentRecord, Event, JobRecord
 from overseen_storage.sqlite.hop import Connector
 from overseen_storage.sqlite.store import SqliteStore
@@ -119,7 +119,7 @@ class Acknowledged:
             ensure("I17 a result that was told is kept", (row.result or "") == value, row)
             ensure("what was pruned does not come back", job_id not in self.gone, row)
         for job_id, (name, digest) in self.attached.items():
-            if job_id not in gone:
+            if job_id not in gone and not was_discarded(found.rows[job_id]):
                 kept = found.files.get(job_id, {}).get(name)
                 ensure("I17 a file that was attached is kept", kept == digest, job_id, kept)
         self._check_batches({batch.id: batch for batch in found.batches})
@@ -166,6 +166,11 @@ class Hurried:
 
     def running(self) -> None:
         """Nobody listens."""
+
+
+def was_discarded(row: JobRecord) -> bool:
+    """Whether it ended as a draft, whose files go with it."""
+    return row.reason in (Reason.DRAFT_DISCARDED, Reason.DRAFT_EXPIRED)
 
 
 def number_of(row: JobRecord) -> int | None:

@@ -19,6 +19,7 @@ import socket
 import sys
 
 from tests.crash.histories import PROGRAMS, Wire
+from tests.crash.under_load import main
 
 import overseen.log
 from overseen_storage.sqlite.store import SqliteStore
@@ -41,6 +42,11 @@ def serve(orders: socket.socket) -> None:
         orders.sendall(f"{pid}\n".encode())
 
 
+async def under_load(wire: Wire, database: str, seed: str, *finish: str) -> None:
+    """Submit without end; see `under_load.py`."""
+    await main(database, int(seed), finish=bool(finish), say=wire.say)
+
+
 def live(descriptor: int, program: str, *arguments: str) -> int:
     """Be the child: wait for the word, then run the program. Returns the exit code."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -49,7 +55,7 @@ def live(descriptor: int, program: str, *arguments: str) -> int:
     wire = Wire(descriptor)
     wire.await_word()
     try:
-        asyncio.run(PROGRAMS[program](wire, *arguments))
+        asyncio.run({**PROGRAMS, "under_load": under_load}[program](wire, *arguments))
     except BaseException as error:
         wire.say("raised", repr(error).replace("\n", " "))
         raise
