@@ -164,6 +164,8 @@ def _check_told_in_time(book: Book, stream: Stream, disk: Disk) -> None:
     """L1: who waits for events is given them soon, when nothing keeps anybody from it."""
     if stream.left_at is None or any(name.startswith("fault ") for name in book.counts):
         return
+    if not stream.height:
+        return  # it gave up before it was given its first frame
     last = max((event.seq for event in stream.events), default=stream.after)
     for event in disk.events:
         old = event.at < stream.left_at - TOLD_WITHIN_US

@@ -23,7 +23,9 @@ from tests.sim.reference import reference
 from tests.sim.watching import WATCHING
 from tests.sim.workload import JOB_ACTIONS, Client
 from tests.sim.workload_batches import BATCH_ACTIONS, everything
+from tests.sim.workload_again import be_idle, repeat_once, submit_rejecting
 from tests.sim.world import Life, World
+from tests.sim.zombies import report_late
 
 from overseen import SupervisorError, SupervisorFailed
 from overseen_actors.virtual import without_collecting_garbage
@@ -33,13 +35,17 @@ ACTIONS: dict[Callable[[Client], Awaitable[None]], int] = {
     **JOB_ACTIONS,
     **BATCH_ACTIONS,
     **WATCHING,
+    report_late: 4,
+    repeat_once: 3,
+    submit_rejecting: 3,
+    be_idle: 2,
 }
 
 
 PLAIN_ACTIONS: dict[Callable[[Client], Awaitable[None]], int] = {everything: 1}
 """Of a client who does the same in every history."""
 
-COLLECT_EACH = 20
+COLLECT_EACH = 5
 """Histories between two looks for garbage."""
 
 
