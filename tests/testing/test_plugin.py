@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from tests.testing.projects import Ran, run_pytest
 
+from overseen.testing.marks import mark_of
+
 # With pytest-asyncio in both of its modes, with anyio's plugin, and with none.
 SURROUNDINGS = [
     pytest.param(["--asyncio-mode=strict"], id="asyncio-strict"),
@@ -229,16 +231,26 @@ def test_wrong_use_is_an_error_with_the_next_step(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("mark", "message"),
     [
-        ("seeds=0", "it must be 1 or more"),
-        ("sed=3", "takes a supervisor and seed, seeds, schedule, time_limit, by name"),
-        ("1, 2", "takes a supervisor and seed"),
+        (pytest.mark.simulated(seeds=0), "it must be 1 or more"),
+        (pytest.mark.simulated(sed=3), "takes a supervisor and seed, seeds, schedule, time_limit"),
+        (pytest.mark.simulated(None, 2), "takes a supervisor and seed"),
     ],
 )
-def test_a_mark_that_cannot_be_is_refused(tmp_path: Path, mark: str, message: str) -> None:
-    """When tests are collected, before any is run."""
-    test = f"import pytest\n@pytest.mark.simulated({mark})\nasync def test_it(): pass\n"
+def test_a_mark_that_cannot_be_is_refused(
+    request: pytest.FixtureRequest, mark: pytest.MarkDecorator, message: str
+) -> None:
+    """The error says what it takes."""
+    request.node.add_marker(mark)
 
-    assert message in run_pytest(tmp_path, test).output
+    with pytest.raises(pytest.UsageError, match=message):
+        mark_of(request.node)
+
+
+def test_a_wrong_mark_ends_the_collection(tmp_path: Path) -> None:
+    """Before any test is run."""
+    test = "import pytest\n@pytest.mark.simulated(sed=3)\nasync def test_it(): pass\n"
+
+    assert "takes a supervisor and seed" in run_pytest(tmp_path, test).output
 
 
 def test_a_test_that_never_ends_is_ended(tmp_path: Path) -> None:
