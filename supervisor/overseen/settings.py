@@ -16,6 +16,8 @@ QueueLimits: TypeAlias = Mapping[str, int]
 
 CONCURRENCY_MAX: Final = 100_000
 MEBIBYTE: Final = 1 << 20
+ATTACHMENT_BYTES_MAX: Final = 1 << 60
+"""No disk has so many; SQLite's numbers end at eight times that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,8 @@ class Settings:
     """Seconds a start waits for the previous owner of the database (reloads, deploys)."""
     retention: Retention = field(default_factory=Retention)
     """How long ended jobs are kept."""
+    attachment_limit: int | None = None
+    """Bytes that one attached file may have; None: as many as the disk takes."""
     arguments_limit: int = MEBIBYTE
     """Bytes of JSON that the arguments of one job may have."""
     result_limit: int = MEBIBYTE
@@ -89,6 +93,8 @@ class Settings:
             raise InvalidOption("sweep_interval", self.sweep_interval, "at least 0.01 s")
         if self.draft_timeout < 1:
             raise InvalidOption("draft_timeout", self.draft_timeout, "at least 1 s")
+        if self.attachment_limit is not None:
+            _whole("attachment_limit", self.attachment_limit, 1, ATTACHMENT_BYTES_MAX)
         _whole("arguments_limit", self.arguments_limit, 1_024, 64 * MEBIBYTE)
         _whole("result_limit", self.result_limit, 1_024, 64 * MEBIBYTE)
         _whole("mailbox_limit", self.mailbox_limit, 1, 1_000_000)

@@ -20,6 +20,7 @@ class Knobs(TypedDict, total=False):
     draft_timeout: Duration
     cancel_timeout: Duration
     retention: Retention
+    attachment_limit: int | None
     arguments_limit: int
     result_limit: int
     mailbox_limit: int

@@ -137,14 +137,15 @@ class Draft(Generic[R_co]):
         The content lies beside the database, flushed to the disk, before the draft knows of it;
         nothing is left of one that breaks off. The draft does not expire meanwhile. Raises
         `NotADraft`, `AttachmentExists`, `InvalidAttachmentName`, `InvalidSource`,
-        `NoSpaceForFile`, and what the stream itself raises.
+        `AttachmentTooLarge`, `NoSpaceForFile`, and what the stream itself raises.
         """
         check_attachment_name(name)
         running = self._asking().running
         job_id = self.id
         await self._check_name_is_free(running, job_id, name)
         async with Keeping(running, job_id):
-            stored = await running.folder.write(job_id, name, source)
+            limit = running.settings.attachment_limit
+            stored = await running.folder.write(job_id, name, source, bytes_max=limit)
         await self._attach(running, name, stored)
         return Attached(name, stored.size_bytes, stored.digest)
 

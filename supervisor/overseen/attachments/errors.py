@@ -80,7 +80,8 @@ class AttachmentTooLarge(AttachmentError):
     def __init__(self, name: str, *, bytes_max: int) -> None:
         super().__init__(
             f"attachment {name!r} has more than the {bytes_max:,} bytes that are allowed. Raise "
-            "the limit, or keep the file elsewhere and pass its address as an argument"
+            "the limit, Supervisor(attachment_limit=...), or keep the file elsewhere and pass its "
+            "address as an argument"
         )
         self.name = name
         self.bytes_max = bytes_max

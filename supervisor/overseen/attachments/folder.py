@@ -7,7 +7,7 @@ import hashlib
 import os
 import tempfile
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable, Container, Iterable
+from collections.abc import AsyncGenerator, Callable, Container, Iterable
 from concurrent.futures import Executor
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -118,14 +118,12 @@ class Folder:
         source: Source,
         *,
         bytes_max: int | None = None,
-        on_chunk: Callable[[int], Awaitable[None]] | None = None,
     ) -> StoredFile:
         """Keep what `source` gives, and return when it is safe from a power cut.
 
-        `on_chunk` is awaited after each MiB or so, with the number of bytes written so far; what
-        it raises ends the writing. However this fails or is cancelled, nothing is left in the
-        folder; a write that a thread has under way is waited for. The errors of a stream or of
-        `on_chunk` pass unchanged. The same content attached twice is kept twice.
+        However this fails or is cancelled, nothing is left in the folder; a write that a thread has
+        under way is waited for. The errors of a stream pass unchanged. The same content attached
+        twice is kept twice.
 
         Raises:
             InvalidAttachmentName: see `check_attachment_name`.
@@ -138,7 +136,7 @@ class Folder:
         limit = _Limit(name, bytes_max)
         # Closed last, for the stream is the caller's and may take its time; the file goes first.
         async with aclosing(pieces_of(source, name, self.work)) as pieces:
-            return await self._keep(job_id, name, pieces, limit, on_chunk)
+            return await self._keep(job_id, name, pieces, limit)
 
     async def verify(self, stored_name: str, digest: str, size_bytes: int) -> None:
         """Return if the file is what was stored.
@@ -188,7 +186,6 @@ class Folder:
         name: str,
         pieces: AsyncGenerator[bytes, None],
         limit: _Limit,
-        on_chunk: Callable[[int], Awaitable[None]] | None,
     ) -> StoredFile:
         writing = _Writing(self, job_id, name)
         try:
@@ -196,8 +193,6 @@ class Folder:
             async for piece in pieces:
                 limit.check(writing.size_bytes + len(piece))
                 await writing.append(piece)
-                if on_chunk is not None:
-                    await on_chunk(writing.size_bytes)
             return await writing.finish()
         except GeneratorExit:
             raise  # the coroutine is thrown away, nothing can be awaited: the next start finds it

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Generator
 from pathlib import Path
 from typing import Protocol, TypeAlias, TypeGuard
 
@@ -53,7 +54,8 @@ def pieces_of(source: Source, name: str, work: BlockingWork) -> AsyncGenerator[b
 
     Raises:
         InvalidSource: at once, if `source` is nothing that can be attached; while it is read, if
-            the path names no file that can be read, or what comes is not bytes.
+            the path names no file that can be read, if a file object is closed, or if what comes is
+            not bytes.
     """
     if isinstance(source, str | os.PathLike):
         return _of_path(_path(source, name), name, work)
@@ -130,7 +132,7 @@ async def _of_stream(stream: AsyncIterable[BytesLike], name: str) -> AsyncGenera
 
 async def _of_async_file(file: AsyncByteFile, name: str) -> AsyncGenerator[bytes, None]:
     held = bytearray()
-    while view := _checked(await file.read(PIECE_BYTES), name):
+    while view := _checked(await _read_async(file, name), name):
         held += view
         if len(held) >= PIECE_BYTES:
             yield bytes(held)
@@ -139,11 +141,35 @@ async def _of_async_file(file: AsyncByteFile, name: str) -> AsyncGenerator[bytes
         yield bytes(held)
 
 
+async def _read_async(file: AsyncByteFile, name: str) -> object:
+    with _named_if_closed(file, name):
+        return await file.read(PIECE_BYTES)
+
+
+@contextlib.contextmanager
+def _named_if_closed(file: object, name: str) -> Generator[None]:
+    """Python says no more than "I/O operation on closed file", and not of which."""
+    try:
+        yield
+    except ValueError as error:
+        if not _is_closed(file):
+            raise
+        fix = "Open it again, and close it after the attach; uploads end with their request"
+        raise InvalidSource(name, "the file object is closed", fix) from error
+
+
+def _is_closed(file: object) -> bool:
+    """Also if what is closed is the file inside, as with an upload of Starlette."""
+    inner: object = getattr(file, "file", None)
+    return True in (getattr(file, "closed", False), getattr(inner, "closed", False))
+
+
 async def _of_file(file: ByteFile, name: str, work: BlockingWork) -> AsyncGenerator[bytes, None]:
     read: Callable[[int], bytes | None] = file.read
     while True:
         # A cancellation does not wait for it: it may be a pipe to which nobody writes.
-        piece = await work.run_or_leave(lambda: _checked_piece(read, name))
+        with _named_if_closed(file, name):
+            piece = await work.run_or_leave(lambda: _checked_piece(read, name))
         if not piece:
             return
         yield piece

@@ -269,16 +269,18 @@ async def test_an_os_error_of_a_stream_is_not_taken_for_the_disks(
 
 async def test_an_error_of_a_file_object_passes_unchanged(folder: Folder, tmp_path: Path) -> None:
     """What the caller's own file object raises reaches the caller as it is."""
-    file = io.BytesIO(CONTENT)
-    file.close()
 
-    with pytest.raises(ValueError, match="closed file"):
-        await folder.write(7, "input", file)
+    class Broken(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            raise ValueError("broken by its owner")
+
+    with pytest.raises(ValueError, match="broken by its owner"):
+        await folder.write(7, "input", Broken(CONTENT))
     assert names_in(tmp_path) == []
 
 
-async def test_who_follows_the_writing_can_end_it(folder: Folder, tmp_path: Path) -> None:
-    """What `on_chunk` raises ends the writing: nothing is left, and a generator is closed."""
+async def test_a_generator_that_is_not_read_to_its_end_is_closed(folder: Folder) -> None:
+    """What holds the source's own files and connections open is told that nobody reads on."""
     closed = False
 
     async def endless() -> AsyncIterator[bytes]:
@@ -289,13 +291,9 @@ async def test_who_follows_the_writing_can_end_it(folder: Folder, tmp_path: Path
         finally:
             closed = True
 
-    async def refuse(_size: int) -> None:
-        raise StreamBroke
-
-    with pytest.raises(StreamBroke):
-        await folder.write(7, "input", endless(), on_chunk=refuse)
+    with pytest.raises(AttachmentTooLarge):
+        await folder.write(7, "input", endless(), bytes_max=2 << 20)
     assert closed
-    assert names_in(tmp_path) == []
 
 
 async def test_a_limit_is_kept(folder: Folder, tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ GOOD = [
     "👩‍🔬",
     "x" * 200,
     "日" * 200,
-    " ",
+    "a b",
+    "\u0646\u0627\u0645\u0647\u200c\u0647\u0627.pdf",  # "letters": Persian joins nothing there
 ]
 
 BAD: list[tuple[object, str]] = [
@@ -33,6 +34,19 @@ BAD: list[tuple[object, str]] = [
     ("a\x7f", "control character"),
     ("a\x85", "control character"),
     ("a\ud800", r"half a character, '\\ud800'"),
+    (" ", "it is blank"),
+    ("\u00a0\u3000", "it is blank"),
+    ("\u2800", "it is blank"),
+    ("\u3164", "it is blank"),
+    ("\u200b", r"invisible character '\\u200b'"),
+    ("\u202etxt.exe", r"invisible character '\\u202e'"),
+    ("in\u00adput", r"invisible character '\\xad'"),
+    ("a\u2028b", r"invisible character '\\u2028'"),
+    ("a\u2029b", r"invisible character '\\u2029'"),
+    ("\ufeffinput", r"invisible character '\\ufeff'"),
+    ("in\u200dput", r"invisible character '\\u200d'"),
+    ("é\u200d", r"invisible character '\\u200d'"),
+    ("\u200c", r"invisible character '\\u200c'"),
     (b"input", "a bytes, not a str"),
     (None, "a NoneType, not a str"),
 ]
@@ -40,7 +54,8 @@ BAD: list[tuple[object, str]] = [
 
 @pytest.mark.parametrize("name", GOOD)
 def test_a_name_that_can_be_read_is_taken(name: str) -> None:
-    """Any script, blanks and points included: no file has this name."""
+    """Any script, blanks and points included, and the joiners that some scripts and pictures need:
+    no file has this name."""
     check_attachment_name(name)
 
 

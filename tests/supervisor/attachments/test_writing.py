@@ -6,15 +6,21 @@ import array
 import asyncio
 import hashlib
 import io
+import itertools
 import stat
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import anyio
 import pytest
-from tests.supervisor.attachments.conftest import names_in, pipe
+from tests.supervisor.attachments.conftest import make_folder, names_in, pipe
 
 from overseen.attachments import AttachmentDamaged, Folder, Source, StoredFile, folder_beside
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 CONTENT = bytes(range(256)) * 9_000  # 2.2 MiB: more than two pieces, and no whole number of them
 
@@ -124,15 +130,10 @@ async def test_a_pipe_is_read_to_its_end(folder: Folder) -> None:
 async def test_values_of_several_bytes_are_kept_as_bytes(folder: Folder) -> None:
     """A buffer of numbers is what it is in memory, and counted in bytes, not in numbers."""
     numbers = array.array("i", range(-1, (2 << 18) - 1))
-    sizes: list[int] = []
 
-    async def note(size: int) -> None:
-        sizes.append(size)
-
-    stored = await folder.write(7, "input", memoryview(numbers), on_chunk=note)
+    stored = await folder.write(7, "input", memoryview(numbers), bytes_max=2 << 20)
 
     assert stored == described(numbers.tobytes(), "7-1-1")
-    assert sizes == [1 << 20, 2 << 20]
 
 
 async def test_nothing_is_a_file_too(folder: Folder) -> None:
@@ -143,30 +144,30 @@ async def test_nothing_is_a_file_too(folder: Folder) -> None:
     await folder.verify(stored.stored_name, stored.digest, stored.size_bytes)
 
 
-async def test_bytes_that_change_meanwhile_are_kept_consistently(folder: Folder) -> None:
+class Overwriting(ThreadPoolExecutor):
+    """Threads during whose every step the content changes."""
+
+    def __init__(self, content: bytearray) -> None:
+        super().__init__(1)
+        self._content = content
+        self._numbers = itertools.count(1)
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        step = super().submit(fn, *args, **kwargs)
+        self._content[:] = bytes([next(self._numbers)]) * len(self._content)
+        return step
+
+
+async def test_bytes_that_change_meanwhile_are_kept_consistently(tmp_path: Path) -> None:
     """What is on the disk has the digest that is reported, whatever happens to a bytearray."""
     content = bytearray(CONTENT)
+    with Overwriting(content) as threads:
+        folder = make_folder(tmp_path, threads)
 
-    async def overwrite(_size: int) -> None:
-        content[:] = bytes(len(content))
+        stored = await folder.write(7, "input", content)
 
-    stored = await folder.write(7, "input", content, on_chunk=overwrite)
-
-    await folder.verify(stored.stored_name, stored.digest, stored.size_bytes)
-
-
-async def test_the_caller_follows_the_writing(folder: Folder) -> None:
-    """After each piece the caller hears how many bytes are written, the last time all of them."""
-    sizes: list[int] = []
-
-    async def note(size: int) -> None:
-        sizes.append(size)
-
-    await folder.write(7, "input", stream(CONTENT, 1000), on_chunk=note)
-
-    assert sizes[-1] == len(CONTENT)
-    assert len(sizes) == 3
-    assert sizes == sorted(sizes)
+        await folder.verify(stored.stored_name, stored.digest, stored.size_bytes)
+    assert len(set(content)) == 1
 
 
 async def test_only_this_user_may_look(folder: Folder) -> None:

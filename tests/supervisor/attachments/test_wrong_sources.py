@@ -22,6 +22,27 @@ async def coroutine() -> bytes:
     return b""
 
 
+def closed_file() -> io.BytesIO:
+    file = io.BytesIO(b"content")
+    file.close()
+    return file
+
+
+def closed_disk_file() -> io.BufferedReader:
+    with Path(__file__).open("rb") as file:
+        return file
+
+
+class Upload:
+    """As a web framework's: it reads for coroutines, from a file of its own."""
+
+    def __init__(self, file: io.BytesIO) -> None:
+        self.file = file
+
+    async def read(self, size: int, /) -> bytes:
+        return self.file.read(size)
+
+
 WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "number": (lambda: 5, "type int. It must be a path"),
     "none": (lambda: None, "type NoneType"),
@@ -37,6 +58,9 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "file_as_folder": (lambda: __file__ + "/x", "cannot be read"),
     "device": (lambda: "/dev/zero", "pipe, socket or device, not a file"),
     "unreadable": (lambda: "/proc/self/mem", "cannot be read: .*Input/output error"),
+    "closed_file": (closed_file, "the file object is closed. .*Open it"),
+    "closed_disk_file": (closed_disk_file, "the file object is closed"),
+    "closed_upload": (lambda: Upload(closed_file()), "the file object is closed"),
     "nul_in_path": (lambda: "a\0b", "cannot be read: embedded null byte"),
 }
 

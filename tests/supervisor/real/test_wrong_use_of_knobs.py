@@ -30,6 +30,8 @@ WRONG: list[tuple[str, Any, str]] = [
     ("owner_wait", -1, "from 0 to 100 years"),
     ("retention", "7d", r"Retention\(completed="),
     ("retention", Retention(failed=-1), "from 0 to 100 years"),
+    ("attachment_limit", 0, "from 1 to "),
+    ("attachment_limit", "1 GiB", "from 1 to "),
     ("arguments_limit", 1, "from 1,024"),
     ("result_limit", 1 << 40, "to 67,108,864"),
     ("mailbox_limit", 0, "from 1 to 1,000,000"),

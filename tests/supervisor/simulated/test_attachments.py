@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from tests.supervisor.uploading import MIB, files_beside, rows_of_files, stream
 
 from overseen import (
     AttachmentNotFound,
+    AttachmentTooLarge,
     Backoff,
     Context,
     EventType,
@@ -95,6 +96,30 @@ async def test_whatever_was_attached_is_what_the_body_reads(
     expected = ["input", len(CONTENT), hashlib.sha256(CONTENT).hexdigest(), "1-1-1", "head"]
     assert described == expected
     assert path.read_bytes() == CONTENT
+
+
+async def test_a_file_may_be_no_larger_than_the_program_allows(make: Make, database: Path) -> None:
+    """With `attachment_limit` a longer file is refused before all of it was read, by an error that
+    names the knob; nothing of it is left, and the draft takes one that fits."""
+    read = 0
+
+    async def endless() -> AsyncGenerator[bytes, None]:
+        nonlocal read
+        while True:
+            read += MIB
+            yield bytes(MIB)
+
+    async with make(describe, attachment_limit=2 * MIB) as supervisor:
+        async with supervisor.draft(describe) as draft:
+            with pytest.raises(
+                AttachmentTooLarge, match=r"Supervisor\(attachment_limit="
+            ) as caught:
+                await draft.attach("input", endless())
+            assert (caught.value.name, caught.value.bytes_max) == ("input", 2 * MIB)
+            assert read <= 4 * MIB
+            assert (files_beside(database), rows_of_files(database)) == ([], [])
+            await draft.attach("input", bytes(2 * MIB))
+        assert (await draft.handle.result())[1] == 2 * MIB
 
 
 async def test_an_empty_file_is_a_file(make: Make) -> None:
@@ -221,7 +246,7 @@ async def test_names_do_not_touch(make: Make) -> None:
     async def read_all(ctx: Context) -> dict[str, str]:
         return {name: (await one.read_bytes()).decode() for name, one in ctx.attachments.items()}
 
-    given = {"a": "1", "A": "2", "ä": "3", "a\u0308": "4", "con": "5", " ": "6", "...": "7"}
+    given = {"a": "1", "A": "2", "ä": "3", "a\u0308": "4", "con": "5", "a ": "6", "...": "7"}
     async with make(read_all) as supervisor:
         async with supervisor.draft(read_all) as one, supervisor.draft(read_all) as two:
             for name, content in given.items():
