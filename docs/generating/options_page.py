@@ -16,7 +16,8 @@ A duration is a number of seconds, text such as `"250ms"`, `"10m"` or `"1h30m"`,
 wrong value raises `InvalidOption` where it is written, with the bound; options of `@job` also with
 the function's file and line.
 
-`attachments` is checked and kept; nothing asks for the files yet (they come with drafts).
+A job with `attachments` is begun as a draft and given these files before it is released: see
+[files for a job](../guide/files.md).
 
 ## `@job(...)`: what holds for every job of a kind
 """
