@@ -97,14 +97,17 @@ def submit(writer: Writer, submissions: Submissions) -> list[Answer]:
     closed = closed_batches(writer, submissions.batch_ids)
     if not closed:
         return _submit(writer, submissions)
-    refused = {n: first for n, item in enumerate(items) if (first := first_refused(item, closed))}
-    others = iter(
-        _submit(writer, Submissions([item for n, item in enumerate(items) if n not in refused]))
-    )
-    return [
-        _submit_late(writer, item, refused[n], closed) if n in refused else next(others)
-        for n, item in enumerate(items)
-    ]
+    answers: list[Answer] = []
+    waiting: list[Submission] = []
+    for item in items:
+        refused = first_refused(item, closed)
+        if refused is None:
+            waiting.append(item)
+            continue
+        answers += _submit(writer, Submissions(waiting))  # keys go by the order of submission
+        waiting = []
+        answers.append(_submit_late(writer, item, refused, closed))
+    return answers + _submit(writer, Submissions(waiting))
 
 
 def _submit_late(

@@ -141,6 +141,20 @@ async def test_a_member_that_is_submitted_again_after_the_seal_is_found(
     assert (refused(done, 1).index, refused(done, 1).why) == (1, "batch_sealed")
 
 
+async def test_keys_go_by_the_order_of_submission(writer: Writer) -> None:
+    """Who comes too late for a batch is not told of a key that somebody took after him, in the same
+    group."""
+    batch_id, _ = await sealed_batch(writer, 0)
+    done = await writer.commit(
+        submissions=[
+            Submission([member(batch_id, new_job(key="k"))]),
+            Submission([new_job(key="k")]),
+        ]
+    )
+    assert refused(done, 0).why == "batch_sealed"
+    assert len(accepted(done, 1)) == 1
+
+
 async def test_a_key_of_no_member_is_told(writer: Writer) -> None:
     """A holder without a batch is refused to a member, too; a key that rejects says so as ever."""
     batch_id = await open_batch(writer)
