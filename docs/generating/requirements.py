@@ -18,7 +18,6 @@ LATER: Final = MappingProxyType(
         "hosts": "submitting inside the host's own transaction is not built yet",
         "workflows": "jobs that depend on each other are not built yet",
         "blocking": "the monitor that names the code that blocks is not built yet",
-        "kit": "the public test kit is not built yet",
     }
 )
 
@@ -138,8 +137,8 @@ R65: What happens to a job whose process died is documented, and happens.
 
 ## Tests and time
 
-R66: In simulated time nothing really sleeps.
-R67: A test can run everything until nothing is left to do. [later: kit]
+R66: In simulated time nothing really sleeps; a real sleep is an error, not a slow test.
+R67: A test can run everything until nothing is left to do.
 R68: The clock is a parameter everywhere.
 R69: Nothing polls inside the process.
 R70: Tests run the actors and the SQL of production.

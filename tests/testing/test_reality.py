@@ -37,7 +37,7 @@ def fetch() -> None:
 
 
 async def test_a_real_sleep_names_its_line() -> None:
-    """Also through a name that a module has imported."""
+    """Also through a name that a module has imported. (R66)"""
     with pytest.raises(RealSleep, match=rf"time\.sleep\(5\) at .*{HERE}:\d+ \(getattr.*sim\.stall"):
         await nap_in_a_body()
     with pytest.raises(RealSleep, match=HERE):
@@ -57,7 +57,7 @@ async def test_the_network_is_refused_before_anything_is_sent(call: Callable[[],
 
 @pytest.mark.parametrize("is_async", [True, False])
 def test_a_sleep_in_a_body_fails_the_test_even_if_nobody_looks(is_async: bool) -> None:
-    """Its job has failed like others do; that alone would be easy to miss."""
+    """Its job has failed like others do; that alone would be easy to miss. (R66)"""
 
     @job
     async def sleeps() -> None:

@@ -14,7 +14,7 @@ from overseen.testing import NotSimulated, run_simulated, simulate
 
 
 async def test_the_supervisor_is_the_one_that_was_given(tmp_path: Path) -> None:
-    """Its jobs, settings, hooks and state are its own; its database is not touched."""
+    """Its jobs, settings, hooks and state are its own; its database is not touched. (R70)"""
     told: list[str] = []
 
     @job

@@ -55,7 +55,7 @@ async def test_many_small_advances_are_one_long_one() -> None:
 
 
 async def test_idle_is_when_retries_and_delays_are_over() -> None:
-    """`until_idle` lets as much time pass as it takes."""
+    """`until_idle` lets as much time pass as it takes. (R67)"""
     async with simulate(supervisor) as sim:
         retried = await supervisor.submit(call_bank, 2)
         delayed = await supervisor.submit(add.options(delay="2h"), 1)
@@ -81,7 +81,7 @@ async def test_what_waits_for_somebody_is_not_waited_for() -> None:
 
 
 async def test_what_never_ends_is_named() -> None:
-    """The error of `until_idle` says what goes on, and what to do."""
+    """The error of `until_idle` says what goes on, and what to do. (R67)"""
     async with simulate(supervisor) as sim:
         await supervisor.submit(never_ends)
 
