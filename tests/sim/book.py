@@ -16,6 +16,7 @@ from tests.sim.sometimes import Sometimes
 
 from overseen import Event
 
+Scripts = list[list[str]]
 Question = Callable[[Disk], bool]
 
 
@@ -54,6 +55,8 @@ class Stream:
     pruned_to: int = 0
     height: int = 0
     """Of the ledger when it began."""
+    joined_at: int | None = None
+    """When it was given the snapshot, as a stamp of that moment would be."""
     left_at: int | None = None
     """When it lost patience, as a stamp of that moment would be; it never kept events waiting."""
 
@@ -86,6 +89,8 @@ class Book:
         """Of all submits: a tag stands for one job at most."""
         self.jobs: list[int] = []
         """Ids of jobs that clients know of, in the order in which they learned of them."""
+        self.once: dict[int, Scripts] = {}
+        """What was submitted with an idempotency key, by tag."""
         self.batches: list[int] = []
         self.drafts: list[int] = []
         self.ends: dict[int, tuple[str, object]] = {}

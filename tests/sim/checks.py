@@ -38,7 +38,7 @@ def check_disk(book: Book, disk: Disk, before: Disk | None, *, was_running: bool
     for stream in book.streams:
         _check_stream(book, stream, disk)
     _check_idempotency(book, disk)
-    _check_files(book, disk)
+    _check_files_are_there(book, disk)
     book.sometimes.read_rows(disk.rows.values())
     if before is not None and disk.events_pruned > before.events_pruned:
         book.sometimes.reach("a job was pruned")
@@ -164,12 +164,12 @@ def _check_told_in_time(book: Book, stream: Stream, disk: Disk) -> None:
     """L1: who waits for events is given them soon, when nothing keeps anybody from it."""
     if stream.left_at is None or any(name.startswith("fault ") for name in book.counts):
         return
-    if not stream.height:
-        return  # it gave up before it was given its first frame
+    latest = stream.left_at - TOLD_WITHIN_US
+    if stream.joined_at is None or stream.joined_at > latest:
+        return  # it gave up before it could be told
     last = max((event.seq for event in stream.events), default=stream.after)
     for event in disk.events:
-        old = event.at < stream.left_at - TOLD_WITHIN_US
-        if event.seq > last and old and stream.wants(event):
+        if event.seq > last and event.at < latest and stream.wants(event):
             book.broken("L1 events are told soon", f"{stream.name} was not told of {event}")
 
 
@@ -186,7 +186,7 @@ def _check_idempotency(book: Book, disk: Disk) -> None:
             book.broken("I18 one submit is one job", f"tag {tag} is jobs {ids}")
 
 
-def _check_files(book: Book, disk: Disk) -> None:
+def _check_files_are_there(book: Book, disk: Disk) -> None:
     """A row that names a file is written after it, and goes before it."""
     for files in disk.attachments.values():
         for file in files:

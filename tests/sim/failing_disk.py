@@ -9,17 +9,14 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, TypeVar
 
+from tests.sim.simulated_link import Killed, SimulatedLink
 from tests.supervisor.faults import CANNOT_OPEN, DISK_FULL, IO_ERROR, sqlite_error
 
-from overseen_storage.sqlite.hop import InlineConnector, Link
+from overseen_storage.sqlite.hop import Link, connect_sqlite
 
 T = TypeVar("T")
 
 BUSY = sqlite_error(sqlite3.SQLITE_BUSY, "database is locked")
-
-
-class Killed(BaseException):
-    """The process is gone."""
 
 
 class PlantedBug(RuntimeError):
@@ -49,8 +46,8 @@ class FailingDisk:
         self.transactions = 0
         self.at_each_commit: Callable[[int, bool], None] = lambda number, done: None
         """Called before and after each COMMIT with its number."""
-        self._answers = asyncio.Event()
-        self._answers.set()
+        self.is_silent = False
+        self._resumes: list[Callable[[], None]] = []
         self._dead = False
         self._connections: list[sqlite3.Connection] = []
 
@@ -58,14 +55,21 @@ class FailingDisk:
 
     def hang(self) -> None:
         """Answer nothing from now on."""
-        self._answers.clear()
+        self.is_silent = True
 
     def heal(self) -> None:
         """It works again."""
         self.at_begin = self.at_commit = self.at_connect = self.at_read = None
         self.slower_seconds = 0.0
         self.write_bugs = self.read_bugs = 0
-        self._answers.set()
+        self.is_silent = False
+        resumes, self._resumes = self._resumes, []
+        for resume in resumes:
+            resume()
+
+    def when_it_answers(self, resume: Callable[[], None]) -> None:
+        """Call this when it is silent no more."""
+        self._resumes.append(resume)
 
     def die(self) -> None:
         """The process that used it is gone: nothing more reaches the disk."""
@@ -80,33 +84,26 @@ class FailingDisk:
 
     # What the store does with it
 
-    async def pause(self) -> None:
-        """Awaited before each transaction."""
-        self._check_alive()
-        await asyncio.sleep(self._duration())
-        await self._answers.wait()
-
-    def _duration(self) -> float:
+    def duration(self) -> float:
+        """How long the next transaction takes."""
         low, high = self._latency_seconds
         return low + (high - low) * self._draw.random() + self.slower_seconds * self._draw.random()
 
-    @property
-    def dead(self) -> bool:
-        """Whether its process is gone."""
-        return self._dead
-
-    def _check_alive(self) -> None:
+    def check_alive(self) -> None:
+        """Raise `Killed` once its process is gone."""
         if self._dead:
             raise Killed
 
     async def connect(self, path: str, *, read_only: bool) -> Link:
         """Connect, if it lets us."""
-        self._check_alive()
+        self.check_alive()
         if self.at_connect is not None:
             raise self.at_connect
         kind = _reading(self) if read_only else _writing(self)
-        link = await InlineConnector(self.pause, kind).connect(path, read_only=read_only)
-        return _MortalLink(link, self)
+        await asyncio.sleep(self.duration())
+        self.check_alive()
+        connection = connect_sqlite(path, read_only=read_only, factory=kind)
+        return SimulatedLink(connection, self)
 
     @property
     def blocks_the_loop(self) -> bool:
@@ -119,7 +116,7 @@ class FailingDisk:
 
     def write(self, sql: str, run: Callable[[], T]) -> T:
         """One statement of the connection that writes."""
-        self._check_alive()
+        self.check_alive()
         if sql == "COMMIT":
             return self._commit(run)
         if sql.startswith("BEGIN"):
@@ -134,7 +131,7 @@ class FailingDisk:
     def _commit(self, run: Callable[[], T]) -> T:
         self.commits += 1
         self.at_each_commit(self.commits, False)
-        self._check_alive()
+        self.check_alive()
         if self.at_commit is not None:
             error, self.at_commit = self.at_commit, None
             if self.commit_reaches_disk:
@@ -146,7 +143,7 @@ class FailingDisk:
 
     def read(self, sql: str, run: Callable[[], T]) -> T:
         """One statement of a connection that reads."""
-        self._check_alive()
+        self.check_alive()
         if sql.startswith("PRAGMA"):
             return run()
         if self.at_read is not None:
@@ -155,25 +152,6 @@ class FailingDisk:
             self.read_bugs -= 1
             raise PlantedBug("a bug while reading")
         return run()
-
-
-class _MortalLink:
-    """A link that ends with its process: then closing it is nothing to wait for."""
-
-    def __init__(self, link: Link, disk: FailingDisk) -> None:
-        self._link = link
-        self._disk = disk
-
-    async def run(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `function`; see `Link.run`."""
-        if self._disk.dead:
-            raise Killed
-        return await self._link.run(function)
-
-    async def close(self) -> None:
-        """Close; see `Link.close`."""
-        if not self._disk.dead:
-            await self._link.close()
 
 
 def _writing(disk: FailingDisk) -> type[sqlite3.Connection]:

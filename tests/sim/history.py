@@ -22,8 +22,8 @@ from tests.sim.options import Ending, LifeEnd, Options
 from tests.sim.reference import reference
 from tests.sim.watching import WATCHING
 from tests.sim.workload import JOB_ACTIONS, Client
-from tests.sim.workload_batches import BATCH_ACTIONS, everything
 from tests.sim.workload_again import be_idle, repeat_once, submit_rejecting
+from tests.sim.workload_batches import BATCH_ACTIONS, everything
 from tests.sim.world import Life, World
 from tests.sim.zombies import report_late
 

@@ -76,10 +76,10 @@ def _check_ends(
     for event in events:
         if event.type is EventType.COMPLETED and event.fence in verdicts:
             book.broken("I14 a verdict stands", f"{verdicts[event.fence]}, then {event}")
-    cancelled = row.status is Status.CANCELLED and row.cause is not Cause.RECOVERY
-    if cancelled and (row.id, row.fence) in book.returned and row.fence not in verdicts:
-        if events[-1].reason is not Reason.LOST:
-            book.broken("I13 who returns first has completed", f"{row}")
+    lost = row.cause is Cause.RECOVERY or row.reason is Reason.LOST
+    returned = (row.id, row.fence) in book.returned and row.fence not in verdicts
+    if row.status is Status.CANCELLED and returned and not lost:
+        book.broken("I13 who returns first has completed", f"{row}")
 
 
 def _check_hold(book: Book, row: JobRecord, events: list[Event]) -> None:

@@ -92,7 +92,7 @@ def options_of(seed: int) -> Options:
         draft_timeout=draw.choice((10.0, 60.0)),
         mailbox_limit=draw.choice((1, 3, 100)),
         recent_outcomes=draw.choice((0, 2, 1_000)),
-        keeps_seconds=draw.choice((None, None, None, None, 30.0)),
+        keeps_seconds=draw.choice((None, None, None, 4.0, 30.0)),
         clients=draw.choice((1, 2, 2, 3)),
         actions=draw.choice((3, 5, 8)),
         faults=0 if calm else draw.choice((0, 1, 2, 4)),

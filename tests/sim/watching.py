@@ -79,6 +79,7 @@ def _take(client: Client, stream: Stream, event: Event, after: After) -> None:
         heights: dict[object, int] = {"start": 0, "now": event.seq}
         stream.after = heights.get(after, min(after, event.seq) if isinstance(after, int) else 0)
         stream.height = event.seq
+        stream.joined_at = client.life.witness.stamp_now()
         book.sometimes.reach_if(after != "now" and event.seq, "a subscriber joined late")
     elif event.type is EventType.HISTORY_PRUNED:
         stream.pruned_to = event.seq

@@ -195,6 +195,7 @@ async def submit_until_known(client: Client) -> None:
     client.book.promise(
         "I18 one job an idempotency key", f"tag {tag}", lambda d: len(d.by_tag.get(tag, ())) <= 1
     )
+    client.book.once[tag] = scripts
     doubted = False
     for _ in range(client.draw.randint(1, 4)):
         request = client.supervisor.submit(kind, tag, scripts)

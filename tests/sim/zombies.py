@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import msgspec
 from tests.sim.failing_disk import PlantedBug
+from tests.sim.workload import Client
 from tests.sim.world import Life
 
 from overseen import JobRecord, Status
@@ -34,6 +35,11 @@ async def zombie(life: Life, draw: Random) -> None:
         running = running_of(life)
         if running is not None and await _report(life, running, draw):
             return
+
+
+async def report_late(client: Client) -> None:
+    """The same, as something that happens on any day."""
+    await zombie(client.life, client.draw)
 
 
 def running_of(life: Life) -> Running | None:

@@ -1,0 +1,11 @@
+"""All mutants."""
+
+from __future__ import annotations
+
+from tests.sim.mutants.mutant import Mutant
+from tests.sim.mutants.of_batches import BATCHES
+from tests.sim.mutants.of_moves import MOVES
+from tests.sim.mutants.of_supervisor import SUPERVISOR
+
+MUTANTS: tuple[Mutant, ...] = (*MOVES, *BATCHES, *SUPERVISOR)
+"""In the order in which they are hunted."""

@@ -1,0 +1,127 @@
+"""Hunts mutants: plays histories of one until the invariant that should notice it does.
+
+python3 dev.py sim --mutants            all of them, and writes down the catching seeds
+python3 dev.py sim --mutants NAME ...   these, and shows what caught them
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+sys.path[:0] = [str(ROOT / name) for name in ("", "supervisor", "actors", "storage")]
+
+from tests.sim.history import Record, play  # noqa: E402 - after the path
+from tests.sim.mutants.all import MUTANTS  # noqa: E402
+from tests.sim.mutants.mutant import Mutant  # noqa: E402
+from tests.sim.mutants.planting import planted  # noqa: E402
+from tests.sim.options import options_of  # noqa: E402
+from tests.sim.template import template  # noqa: E402
+
+CAUGHT = Path(__file__).with_name("caught.json")
+HISTORIES_MAX = 3_000
+SECONDS_MAX = float(__import__("os").environ.get("S5", "240"))
+COLLECT_EACH = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Catch:
+    """How a mutant was caught."""
+
+    name: str
+    seed: int
+    histories: int
+    """Played until then, with seeds from 0 on."""
+    caught_by: tuple[str, ...]
+    """Every invariant that was broken in that history; the expected one is among them."""
+    seconds: float
+    """Of processor time, of all these histories."""
+
+
+def play_mutant(mutant: Mutant, seed: int) -> Record:
+    """One history of the product with the bug."""
+    template()  # made by the product itself
+    with planted(mutant.changes):
+        return play(options_of(seed))
+
+
+def hunt(mutant: Mutant, histories: int = HISTORIES_MAX) -> Catch | None:
+    """Play one history after the other; None if none of them notices."""
+    begun = time.process_time()
+    for seed in range(histories):
+        record = play_mutant(mutant, seed)
+        names = tuple(sorted({one.name for one in record.violations}))
+        if any(name.startswith(mutant.noticed_by) for name in names):
+            used = round(time.process_time() - begun, 1)
+            return Catch(mutant.name, seed, seed + 1, names, used)
+        if names:
+            say(f"  {mutant.name}: seed {seed} breaks {', '.join(names)} only")
+        if seed % COLLECT_EACH == 0:
+            gc.collect()
+        if time.process_time() - begun > SECONDS_MAX:
+            say(f"  {mutant.name}: gives up after {seed + 1} histories")
+            return None
+    return None
+
+
+def read_catches() -> dict[str, Catch]:
+    """What is written down."""
+    found = json.loads(CAUGHT.read_text("utf-8")) if CAUGHT.exists() else []
+    catches = [Catch(**{**one, "caught_by": tuple(one["caught_by"])}) for one in found]
+    return {one.name: one for one in catches}
+
+
+def write_catches(catches: dict[str, Catch]) -> None:
+    """Write it down, in the order of the list."""
+    found = [asdict(catches[one.name]) for one in MUTANTS if one.name in catches]
+    CAUGHT.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+
+
+def main(names: list[str]) -> int:
+    """Hunt some or all; 1 if one was not caught."""
+    by_name = {one.name: one for one in MUTANTS}
+    if names:
+        catches = [hunt(by_name[name]) for name in names]
+        for catch in catches:
+            say(json.dumps(None if catch is None else asdict(catch)))
+        return int(None in catches)
+    found = {name: catch for name, catch in map(_hunt_apart, by_name) if catch is not None}
+    write_catches(found)
+    say(f"{len(found)} of {len(MUTANTS)} mutants caught")
+    for name in by_name.keys() - found.keys():
+        say(f"  not caught: {name}")
+    return int(len(found) < len(MUTANTS))
+
+
+def _hunt_apart(name: str) -> tuple[str, Catch | None]:
+    """In a process of its own: a mutant may hang, or leave something behind."""
+    command = [sys.executable, __file__, name]
+    try:
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, text=True, timeout=4 * SECONDS_MAX, check=False
+        )
+        answer = json.loads(done.stdout.splitlines()[-1])
+    except (subprocess.TimeoutExpired, IndexError, json.JSONDecodeError) as error:
+        say(f"{name}: {error!r}")
+        return name, None
+    if answer is None:
+        return name, None
+    catch = Catch(**{**answer, "caught_by": tuple(answer["caught_by"])})
+    say(f"{name}: after {catch.histories} histories, by {', '.join(catch.caught_by)}")
+    return name, catch
+
+
+def say(text: str) -> None:
+    """Print a line, now."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
