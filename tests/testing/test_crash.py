@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import gc
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 
+import anyio
 import pytest
 from tests.testing import shop
 from tests.testing.shop import add, notes, order, patient, render, supervisor
 
-from overseen import Event, NotStarted, OutcomeUnknown, Supervisor, SupervisorFailed, job
-from overseen.testing import Crashed, SimulationError, simulate
+from overseen import Context, Event, NotStarted, OutcomeUnknown, Supervisor, SupervisorFailed, job
+from overseen.testing import Crashed, SimulationError, run_simulated, simulate
 
 
 @pytest.fixture(autouse=True)
@@ -255,3 +257,44 @@ async def test_a_simulation_may_end_in_ruins() -> None:
         sim.crash()
 
     assert not folder.exists()
+
+
+def test_what_was_killed_is_dropped_without_a_word(caplog: pytest.LogCaptureFixture) -> None:
+    """However it stood: in a generator, in a task group, with a `finally` that waits."""
+
+    async def numbers() -> AsyncIterator[int]:
+        try:
+            while True:
+                yield 1
+                await asyncio.sleep(1)
+        finally:
+            await asyncio.sleep(1)
+
+    @job
+    async def complicated(ctx: Context) -> None:
+        try:
+            async with anyio.create_task_group() as group, asyncio.TaskGroup() as other:
+                group.start_soon(anyio.sleep, 1_000)
+                other.create_task(asyncio.sleep(1_000))
+                async for number in numbers():
+                    ctx.progress(number)
+        finally:
+            await ctx.submit(add, 1)
+
+    own = Supervisor("none.db", jobs=[complicated, add])
+
+    async def main() -> None:
+        async with simulate(own) as sim:
+            await own.submit(complicated)
+            sim.disk.slow("1ms")
+            for _ in range(3):
+                await sim.advance("10s")
+                sim.crash()
+                await sim.restart()
+            await sim.advance("10s")
+            sim.crash()
+
+    run_simulated(main)
+    gc.collect()
+
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
