@@ -153,6 +153,7 @@ async def _ask_again(life: Life) -> None:
 
 
 async def _stop_in_order(life: Life) -> None:
+    await asyncio.sleep(POLL_SECONDS)  # a life may be too short to look for files that nobody has
     begun = life.loop.time()
     life.phase = "stopping"
     try:
