@@ -17,6 +17,7 @@ from overseen_storage.answers import Opened
 from overseen_storage.errors import (
     CommitUnknown,
     DatabaseBusy,
+    DatabaseLost,
     DatabaseRefused,
     RowRefused,
     StoreError,
@@ -34,6 +35,7 @@ from overseen_storage.sqlite.opening import (
     check_file,
     check_sqlite_version,
     end_epoch,
+    quick_check,
     read_heights,
     read_live,
 )
@@ -172,7 +174,9 @@ class Door:
                 with contextlib.suppress(sqlite3.Error):  # given up; the disk is looked at next
                     await self._drop_links()
                 await self._check_file_again(session)
-                self._links, _ = await self._connect(session.path)
+                self._links, version = await self._connect(session.path)
+                if session.shrank:
+                    await self._check_content(session, version)
                 await self._links.add_reader()
             session.heights = await self._links_of(session).writer.run(
                 lambda connection: _settle(connection, session)
@@ -201,6 +205,18 @@ class Door:
         if session.path != MEMORY:
             with contextlib.suppress(sqlite3.Error):  # the error that led here is the one to tell
                 await self._drop_links()
+
+    async def _check_content(self, session: Session, version: int) -> None:
+        """The file is smaller than it was: another program may have compacted it, or cut it."""
+        found = "it is empty" if not version else ""
+        if version:
+            found = await self._links_of(session).writer.run(quick_check)
+        if found:
+            raise DatabaseLost(
+                f"{session.path} was truncated while it was open: {found}. Stop, and put a backup "
+                "in its place."
+            )
+        session.shrank = False
 
     async def _check_file_again(self, session: Session) -> None:
         assert session.identity is not None

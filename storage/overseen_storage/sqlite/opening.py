@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -49,6 +49,7 @@ class Identity:
 
     device: int
     inode: int
+    size_bytes: int = field(default=0, compare=False)
 
     @classmethod
     def find(cls, path: str) -> Identity | None:
@@ -57,7 +58,7 @@ class Identity:
             found = os.stat(path)  # noqa: PTH116 - a hot path: no Path is made
         except OSError:
             return None
-        return cls(found.st_dev, found.st_ino)
+        return cls(found.st_dev, found.st_ino, found.st_size)
 
     @classmethod
     def of(cls, path: str) -> Identity:
@@ -70,14 +71,15 @@ class Identity:
             )
         return found
 
-    def check(self, path: str) -> None:
-        """Raise `DatabaseLost` unless the file at `path` still is this one."""
+    def check(self, path: str) -> Identity:
+        """Raise `DatabaseLost` unless the file at `path` still is this one; how it is now."""
         now = Identity.of(path)
         if now != self:
             raise DatabaseLost(
                 f"{path} was replaced by another file while it was open. Put the first one back, "
                 "or stop and start again."
             )
+        return now
 
 
 def check_sqlite_version(version: tuple[int, ...]) -> None:
@@ -250,6 +252,12 @@ def write_epoch_event(
             "batch_id": None,
         },
     )
+
+
+def quick_check(connection: sqlite3.Connection) -> str:
+    """What SQLite finds wrong with the whole file, read once; empty: nothing."""
+    told: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    return "" if told == "ok" else told.replace("\n", " ")
 
 
 def read_heights(connection: sqlite3.Connection) -> Heights:

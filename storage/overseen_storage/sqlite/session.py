@@ -28,8 +28,12 @@ class Session:
     """Which file was opened; None for ``:memory:``."""
     log_identity: Identity | None = None
     """Which write-ahead log the connections use; None for ``:memory:``."""
+    size_bytes: int = 0
+    """The largest size of the file so far. Nothing of ours makes it smaller."""
+    shrank: bool = False
+    """The file became smaller, and nobody has looked through it since."""
     suspect: bool = False
-    """A COMMIT failed, and nobody has looked at the disk since."""
+    """A COMMIT failed, or the file shrank, and nobody has looked at the disk since."""
     doubtful: bool = False
     """A COMMIT failed at the disk, and the log was not moved into the database since. A sync that
     failed may have dropped what it should have kept, and the next one says nothing of it: then
@@ -44,7 +48,11 @@ class Session:
             raise Suspect
         if self.identity is None:
             return
-        self.identity.check(self.path)
+        size_bytes = self.identity.check(self.path).size_bytes
+        if size_bytes < self.size_bytes:
+            self.suspect = self.shrank = True
+            raise Suspect
+        self.size_bytes = size_bytes
         if not self.log_is_there():
             raise DatabaseLost(
                 f"{log_path_of(self.path)} was deleted or replaced: it holds what was committed "
@@ -58,8 +66,9 @@ class Session:
             )
 
     def connected(self) -> None:
-        """Remember which log the connections use, which are new."""
+        """Remember which log the connections use, which are new, and how large the file is."""
         if self.identity is not None:
+            self.size_bytes = self.identity.check(self.path).size_bytes
             self.log_identity = Identity.find(log_path_of(self.path))
 
     def log_is_there(self) -> bool:
