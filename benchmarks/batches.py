@@ -19,7 +19,7 @@ from benchmarks.sampling import Sample, answer, sample
 from benchmarks.settings import Settings
 from benchmarks.workload import Took, completed, cpu_seconds, noop, resident_mib
 
-from overseen import Batch, Supervisor, job
+from overseen import Batch, Handle, Supervisor, job
 from overseen_storage.lifecycle import EventType
 
 RATIO = Bound(at_least=0.8)
@@ -65,6 +65,7 @@ async def _work(supervisor: Supervisor, batch: Batch | None, jobs: int) -> Took:
     submit_many = supervisor.submit_many if batch is None else batch.submit_many
     before = completed(supervisor)
     begun, cpu = time.perf_counter(), cpu_seconds()
+    handles: list[Handle[int]] = []
     for first in range(0, jobs, JUDGED.group):
         handles = await submit_many(
             noop.call(x) for x in range(first, min(first + JUDGED.group, jobs))

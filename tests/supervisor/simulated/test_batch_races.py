@@ -38,6 +38,7 @@ from overseen_storage.orders import Declined, FinalizeBatch
 from overseen_storage.sqlite import batches
 from overseen_storage.sqlite.hop import InlineConnector
 from overseen_storage.sqlite.store import SqliteStore
+from overseen_storage.sqlite.writer import BATCH_STATUS_OF
 
 __all__ = ["plant"]
 
@@ -172,7 +173,7 @@ def test_without_the_guard_batches_are_finalized_twice(
     again after its end, and the check says so. This is what the guard is for. (I28)"""
     plant("finalize_batch", "AND status = 2 /* processing */", "")
     ended = {BATCH_STATUS_CODES[status]: BatchStatus.PROCESSING for status in BATCH_ENDED}
-    monkeypatch.setattr(batches, "BATCH_STATUS_OF", {**batches.BATCH_STATUS_OF, **ended})
+    monkeypatch.setattr(batches, "BATCH_STATUS_OF", {**BATCH_STATUS_OF, **ended})
     with pytest.raises(Broken, match="one batch_finalized"):
         run_virtual(race(tmp_path / "jobs.db", 1, BATCHES))
     assert answers["obeyed"] > BATCHES
