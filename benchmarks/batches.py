@@ -143,7 +143,9 @@ def once(settings: Settings, how: str) -> Sample:
 def ask(settings: Settings) -> list[Figure]:
     """With and without a batch in turn; then the end of one."""
     jobs = settings.amounts.batch_jobs
-    alone, batch, ends = [], [], []
+    alone: list[Sample] = []
+    batch: list[Sample] = []
+    ends: list[Sample] = []
     for _ in range(settings.amounts.repeats):
         alone.append(once(settings, "alone"))
         batch.append(once(settings, "batch"))

@@ -124,12 +124,16 @@ def batch_summary(
     """
     if function is not None:
         return _made(function, options)
-    return lambda decorated: _made(decorated, options)
+
+    def decorate(decorated: Aggregator[Any]) -> AsyncJob[[int], Any]:
+        return _made(decorated, options)
+
+    return decorate
 
 
 def _made(function: Aggregator[Any], options: JobOptions) -> AsyncJob[[int], Any]:
     _check(function)
-    return cast("AsyncJob[[int], Any]", job(**options)(_over_members(function)))
+    return job(**options)(_over_members(function))
 
 
 def _check(function: object) -> None:
