@@ -23,6 +23,7 @@ from overseen import (
     batch_summary,
     job,
 )
+from overseen.attachments.errors import AttachmentError
 from overseen_actors import running_virtual_loop
 
 Scripts = list[list[str]]
@@ -122,7 +123,11 @@ async def _checkpoint(ctx: Context, value: int) -> None:
 
 async def _read(ctx: Context, tag: int) -> None:
     witness = cast(Witness, ctx.state)
-    found = await ctx.attachments[INPUT].read_bytes()
+    try:
+        found = await ctx.attachments[INPUT].read_bytes()
+    except (OSError, AttachmentError) as error:
+        witness.book.broken("a job reads the file it was given", f"job {ctx.job_id}: {error!r}")
+        raise
     if found != content_of(tag):
         what = f"job {ctx.job_id} with tag {tag} reads {len(found)} other bytes"
         witness.book.broken("a job reads the file it was given", what)

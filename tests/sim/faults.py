@@ -117,7 +117,7 @@ FAULTS: dict[Fault, int] = {
     silent_disk: 8,
     full_disk: 10,
     busy_disk: 6,
-    failing_commit: 14,
+    failing_commit: 26,
     failing_reads: 8,
     bug_while_writing: 5,
     bug_while_reading: 5,

@@ -22,7 +22,7 @@ from tests.sim.options import Ending, LifeEnd, Options
 from tests.sim.reference import reference
 from tests.sim.watching import WATCHING
 from tests.sim.workload import JOB_ACTIONS, Client
-from tests.sim.workload_again import be_idle, repeat_once, submit_rejecting
+from tests.sim.workload_again import be_idle, repeat_once, retry_upload, submit_rejecting
 from tests.sim.workload_batches import BATCH_ACTIONS, everything
 from tests.sim.world import Life, World
 from tests.sim.zombies import report_late
@@ -39,6 +39,7 @@ ACTIONS: dict[Callable[[Client], Awaitable[None]], int] = {
     repeat_once: 3,
     submit_rejecting: 3,
     be_idle: 2,
+    retry_upload: 2,
 }
 
 

@@ -47,7 +47,7 @@ def _draw_first(draw: Random) -> list[str]:
         case 4:
             return [f"snooze {draw.choice((0.5, 5, 20))}"]
         case 5:
-            return ["sleep 70"]
+            return [draw.choice(("sleep 70", "sleep 20", "sleep 20"))]
         case 6:
             return [draw.choice(("cancelled", "group", "deep"))]
         case 7:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.sim.bodies import KINDS
+from tests.sim.bodies import INPUT, KINDS, content_of, reader
 from tests.sim.client import Answer
 from tests.sim.scripts import draw_scripts
 from tests.sim.workload import Client
+from tests.sim.workload_batches import promise_file
 
 from overseen import KeyConflict
 
@@ -42,6 +43,28 @@ async def submit_rejecting(client: Client) -> None:
     ids = [handle.id for handle in answered.value or []]
     client.learn(*ids)
     client.promise_created(answered.answer, tags, ids, kind.kind)
+
+
+async def retry_upload(client: Client) -> None:
+    """A job with a file is repeated: both have the file, and the first may be pruned meanwhile."""
+    tag = client.tag()
+    draft = client.supervisor.draft(reader, tag, [["sleep 30", "read"]])
+    begun = await client.ask(f"draft {tag}", draft.begin())
+    if not begun.ok:
+        client.promise_created(begun.answer, [tag], [], reader.kind)
+        return
+    client.learn(draft.id)
+    if not (await client.ask("attach", draft.attach(INPUT, content_of(tag)))).ok:
+        return
+    if not (await client.ask(f"release {draft.id}", draft.release())).ok:
+        return
+    promise_file(client, draft.id)
+    ended = client.supervisor.handle(draft.id).wait()
+    if (await client.ask(f"result of {draft.id}", ended, 200.0)).ok:
+        await asyncio.sleep(client.draw.uniform(0, 3))
+        again = await client.ask(f"retry {draft.id}", client.supervisor.retry(draft.id))
+        if again.value is not None:
+            client.learn(again.value.id)
 
 
 async def be_idle(client: Client) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.sim.mutants.indexes import not_unique
 from tests.sim.mutants.mutant import Mutant, mutant
-from tests.sim.mutants.planting import Sql, code, sql
+from tests.sim.mutants.planting import Change, code, sql
 
 from overseen.attachments.tidying import Tidier
 from overseen.order_accounting import OrderAccounting
@@ -20,21 +20,23 @@ _CLAIMABLE = (
 )
 
 
-def _drafts_claimable() -> tuple[Sql, ...]:
+def _drafts_claimable() -> tuple[Change, ...]:
     """Every claim sees drafts."""
-    found = [sql("claim", "job.status = 4 /* pending */", "job.status IN (1, 4)")]
+    found: list[Change] = [sql("claim", "job.status = 4 /* pending */", "job.status IN (1, 4)")]
     for name in _CLAIMABLE:
         found.append(sql(name, "FROM job INDEXED BY job_claimable", "FROM job"))
         found.append(sql(name, "status = 4", "status IN (1, 4)"))
     return tuple(found)
 
 
+DRAFTS_CLAIMABLE = _drafts_claimable()
+
 BATCHES: tuple[Mutant, ...] = (
     mutant(
         "draft claimable",
         "a draft is invisible to claims",
         "audit: path",
-        *_drafts_claimable(),
+        *DRAFTS_CLAIMABLE,
     ),
     mutant(
         "release without checking files",
@@ -94,12 +96,12 @@ BATCHES: tuple[Mutant, ...] = (
         sql(
             "claimable_unstopped",
             "stopped IS NOT NULL AND finalized_at IS NULL",
-            "stopped IS NOT NULL AND finalized_at IS NULL AND 0",
+            "stopped IS NOT NULL AND finalized_at IS NULL AND id < 0",
         ),
         sql(
             "claimable_ranked_unstopped",
             "stopped IS NOT NULL AND finalized_at IS NULL",
-            "stopped IS NOT NULL AND finalized_at IS NULL AND 0",
+            "stopped IS NOT NULL AND finalized_at IS NULL AND id < 0",
         ),
     ),
     mutant(
@@ -147,7 +149,7 @@ BATCHES: tuple[Mutant, ...] = (
         sql(
             "finalize_batch",
             "AND job.completed_at IS NULL",
-            "AND job.completed_at IS NULL AND 0",
+            "AND job.completed_at IS NULL AND job.id < 0",
         ),
     ),
     mutant(
@@ -206,7 +208,11 @@ BATCHES: tuple[Mutant, ...] = (
         "pruning of open batch members",
         "members of a batch that is not finalized are not pruned",
         "audit: batch_counts",
-        sql("prunable", "AND batch.finalized_at IS NULL", "AND batch.finalized_at IS NULL AND 0"),
+        sql(
+            "prunable",
+            "AND batch.finalized_at IS NULL",
+            "AND batch.finalized_at IS NULL AND batch.id < 0",
+        ),
     ),
     mutant(
         "pruning forgets to count",
@@ -215,17 +221,9 @@ BATCHES: tuple[Mutant, ...] = (
         sql("prune_meta", "value + :events", "value"),
     ),
     mutant(
-        "open jobs pruned",
-        "only what has ended is pruned",
-        "only ended jobs go away",
-        sql("prunable", "FROM job INDEXED BY job_ended", "FROM job"),
-        sql("prunable", "status = :status AND completed_at IS NOT NULL", "status IN (:status, 3)"),
-        sql("prunable", "completed_at > :after AND completed_at < :before", "created_at < :before"),
-    ),
-    mutant(
         "batch marks forgotten",
         "after a stop is known that there are stopped batches",
-        "audit: batch_members",
+        "a batch is stopped as its policy says",
         code(Writer, "batches_changed", ("        self._batches = None", "        pass")),
     ),
 )

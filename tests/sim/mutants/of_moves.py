@@ -140,7 +140,7 @@ MOVES: tuple[Mutant, ...] = (
         "a key has one job that has not ended",
         "audit: keys",
         not_unique("job_key", "key", "key IS NOT NULL AND completed_at IS NULL"),
-        sql("keys_taken", "job.completed_at IS NULL", "job.completed_at IS NULL AND 0"),
+        sql("keys_taken", "job.completed_at IS NULL", "job.completed_at IS NULL AND job.id < 0"),
     ),
     mutant(
         "idempotency ignored",
@@ -150,7 +150,7 @@ MOVES: tuple[Mutant, ...] = (
         sql(
             "idempotency_keys_taken",
             "WHERE job.idempotency_key IS NOT NULL",
-            "WHERE job.idempotency_key IS NOT NULL AND 0",
+            "WHERE job.idempotency_key IS NOT NULL AND job.id < 0",
         ),
     ),
     mutant(
