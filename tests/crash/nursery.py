@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -73,7 +74,8 @@ class Forked:
         trace: TracebackType | None,
     ) -> None:
         if not self._is_over(0):
-            self.signal(signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
+                self.signal(signal.SIGKILL)
             self.wait()
         os.close(self._pidfd)
         self._wire.close()
