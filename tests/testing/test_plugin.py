@@ -32,6 +32,7 @@ from overseen.testing import Simulation, SimulatedLoop
 from overseen.testing import simulate as simulate_now
 
 pytestmark = pytest.mark.simulated(supervisor)
+torn_down = []
 
 
 @pytest.fixture
@@ -40,6 +41,7 @@ async def ready(overseen_seed):
     await asyncio.sleep(100)
     yield asyncio.get_running_loop().time()
     await asyncio.sleep(100)
+    torn_down.append(asyncio.get_running_loop())
 
 
 @pytest.fixture
@@ -51,6 +53,12 @@ async def number():
 async def test_fixtures_are_on_the_same_loop(ready, number):
     assert asyncio.get_running_loop().time() == ready + 5
     assert number == 5
+
+
+async def test_fixtures_are_torn_down_there():
+    (loop,) = torn_down
+    assert isinstance(loop, SimulatedLoop)
+    assert loop.is_closed()
 
 
 async def test_sim(sim):
@@ -99,7 +107,7 @@ def test_marked_tests_and_their_fixtures_run_in_simulated_time(
     """Whatever other plugin there is, or none."""
     ran = run_pytest(tmp_path, EVERYTHING, *options)
 
-    assert ran.counts == {"passed": 9}, ran.output
+    assert ran.counts == {"passed": 10}, ran.output
 
 
 OTHERS = """

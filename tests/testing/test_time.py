@@ -10,7 +10,7 @@ import anyio
 import pytest
 from tests.testing.shop import add, call_bank, never_ends, notes, render, supervisor
 
-from overseen import InvalidOption, Status, job
+from overseen import InvalidOption, Status, Supervisor, job
 from overseen.testing import NotIdle, simulate
 
 
@@ -80,6 +80,28 @@ async def test_what_waits_for_somebody_is_not_waited_for() -> None:
         assert await waiting.result() == 2
 
 
+async def test_a_held_job_is_not_waited_for() -> None:
+    """An operator has to look at it first."""
+
+    @job(on_lost="hold")
+    async def fragile() -> None:
+        await asyncio.sleep(60)
+
+    own = Supervisor("none.db", jobs=[fragile])
+    async with simulate(own) as sim:
+        handle = await own.submit(fragile)
+        await sim.advance("1s")
+        sim.crash()
+        await sim.restart()
+
+        await sim.until_idle()
+
+        assert (await handle.record()).held == "lost"
+        await own.release(handle.id)
+        await sim.until_idle()
+        assert await handle.status() == "completed"
+
+
 async def test_what_never_ends_is_named() -> None:
     """The error of `until_idle` says what goes on, and what to do. (R67)"""
     async with simulate(supervisor) as sim:
@@ -90,8 +112,9 @@ async def test_what_never_ends_is_named() -> None:
 
 
 async def test_a_batch_is_finalized_by_the_time_it_is_idle() -> None:
-    """Its summary is there."""
+    """Its summary is there, however long the disk takes after the last member's end."""
     async with simulate(supervisor) as sim:
+        sim.disk.slow("5s")
         async with supervisor.batch("nightly") as batch:
             await batch.submit_many(add.call(number) for number in range(5))
         await sim.until_idle()
@@ -190,8 +213,6 @@ async def test_a_plain_body_runs_inline() -> None:
     @job
     def where() -> None:
         found.append(threading.current_thread())
-
-    from overseen import Supervisor
 
     own = Supervisor("none.db", jobs=[where])
     async with simulate(own):
