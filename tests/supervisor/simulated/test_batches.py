@@ -216,7 +216,8 @@ async def test_a_block_left_after_the_stop_keeps_its_own_error(make: Make) -> No
     with pytest.raises(LookupError) as caught:
         await author()
     (note,) = caught.value.__notes__
-    assert f"batch {batch.id} could not be cancelled" in note
+    assert f"find_batch({batch.id})" in note
+    assert "It could not be cancelled" in note
 
     async with make(double) as second:
         again = second.find_batch(batch.id)
