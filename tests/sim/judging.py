@@ -46,7 +46,8 @@ def check_judgements(book: Book, disk: Disk, options: Options) -> None:
         for verdict in verdicts.values():
             _check_verdict(book, row, verdict)
         _check_ends(book, row, events, verdicts)
-        _check_hold(book, row, events)
+        if options.forgets != careful.kind:
+            _check_hold(book, row, events)
         if quiet:
             _check_nobody_forgotten(book, row, events, verdicts)
     _check_policies(book, disk)
@@ -83,7 +84,10 @@ def _check_ends(
 
 
 def _check_hold(book: Book, row: JobRecord, events: list[Event]) -> None:
-    """A kind that must not run twice by itself waits for somebody to say so."""
+    """A kind that must not run twice by itself waits for somebody to say so.
+
+    A life that does not know the kind cannot know this either: it puts the job back (an open
+    question: a row does not say what its kind wants to happen to what is lost)."""
     if row.kind != careful.kind:
         return
     waits = False

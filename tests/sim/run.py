@@ -89,6 +89,10 @@ class Totals:
 
 
 def main(arguments: list[str]) -> int:
+    if "--mutants" in arguments:
+        from tests.sim.mutants import hunting  # loads the whole product once more, with its bugs
+
+        return hunting.main([one for one in arguments if one != "--mutants"])
     wanted = parse(arguments)
     seed: int | None = wanted.seed
     if seed is not None and wanted.histories is None and wanted.seconds is None:

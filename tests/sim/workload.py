@@ -325,7 +325,7 @@ JOB_ACTIONS: dict[Callable[[Client], Awaitable[None]], int] = {
     steer: 6,
     pause: 3,
     result: 8,
-    restart: 2,
+    restart: 5,
 }
 """What clients do with jobs, and how often."""
 

@@ -10,7 +10,7 @@ from tests.sim.scripts import draw_scripts
 from tests.sim.workload import Client
 from tests.sim.workload_batches import promise_file
 
-from overseen import KeyConflict
+from overseen import Handle, KeyConflict
 
 
 async def repeat_once(client: Client) -> None:
@@ -40,7 +40,8 @@ async def submit_rejecting(client: Client) -> None:
     client.book.sometimes.reach_if(
         isinstance(answered.error, KeyConflict), "a client's key was refused"
     )
-    ids = [handle.id for handle in answered.value or []]
+    handles: list[Handle[int]] = answered.value or []
+    ids = [handle.id for handle in handles]
     client.learn(*ids)
     client.promise_created(answered.answer, tags, ids, kind.kind)
 

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import msgspec
 
 ROOT = Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(ROOT / name) for name in ("", "supervisor", "actors", "storage")]
@@ -26,8 +30,11 @@ from tests.sim.template import template  # noqa: E402
 
 CAUGHT = Path(__file__).with_name("caught.json")
 HISTORIES_MAX = 3_000
-SECONDS_MAX = float(__import__("os").environ.get("S5", "240"))
+SECONDS_MAX = float(os.environ.get("OVERSEEN_HUNT_SECONDS", "240"))
 COLLECT_EACH = 20
+AT_ONCE = 2
+HERE = "--here"
+"""Hunt this one mutant in this process: what the hunter tells its own children."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,10 @@ class Catch:
     """Every invariant that was broken in that history; the expected one is among them."""
     seconds: float
     """Of processor time, of all these histories."""
+
+
+_decode = msgspec.json.Decoder(Catch | None).decode
+_decode_all = msgspec.json.Decoder(list[Catch]).decode
 
 
 def play_mutant(mutant: Mutant, seed: int) -> Record:
@@ -72,8 +83,7 @@ def hunt(mutant: Mutant, histories: int = HISTORIES_MAX) -> Catch | None:
 
 def read_catches() -> dict[str, Catch]:
     """What is written down."""
-    found = json.loads(CAUGHT.read_text("utf-8")) if CAUGHT.exists() else []
-    catches = [Catch(**{**one, "caught_by": tuple(one["caught_by"])}) for one in found]
+    catches = _decode_all(CAUGHT.read_bytes()) if CAUGHT.exists() else []
     return {one.name: one for one in catches}
 
 
@@ -83,38 +93,44 @@ def write_catches(catches: dict[str, Catch]) -> None:
     CAUGHT.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
 
 
-def main(names: list[str]) -> int:
-    """Hunt some or all; 1 if one was not caught."""
+def main(arguments: list[str]) -> int:
+    """Hunt some or all, write down what is caught; 1 if one was not."""
     by_name = {one.name: one for one in MUTANTS}
-    if names:
-        catches = [hunt(by_name[name]) for name in names]
-        for catch in catches:
-            say(json.dumps(None if catch is None else asdict(catch)))
-        return int(None in catches)
-    found = {name: catch for name, catch in map(_hunt_apart, by_name) if catch is not None}
-    write_catches(found)
-    say(f"{len(found)} of {len(MUTANTS)} mutants caught")
-    for name in by_name.keys() - found.keys():
+    if arguments[:1] == [HERE]:
+        catch = hunt(by_name[arguments[1]])
+        say(json.dumps(None if catch is None else asdict(catch)))
+        return 0
+    names = arguments or list(by_name)
+    left = set(names)
+    with ThreadPoolExecutor(AT_ONCE) as hunters:
+        for done in as_completed(hunters.submit(_hunt_apart, name) for name in names):
+            catch = done.result()
+            if catch is not None:
+                left.discard(catch.name)
+                write_catches({**read_catches(), catch.name: catch})
+    say(f"{len(names) - len(left)} of {len(names)} mutants caught")
+    for name in sorted(left):
         say(f"  not caught: {name}")
-    return int(len(found) < len(MUTANTS))
+    return int(bool(left))
 
 
-def _hunt_apart(name: str) -> tuple[str, Catch | None]:
+def _hunt_apart(name: str) -> Catch | None:
     """In a process of its own: a mutant may hang, or leave something behind."""
-    command = [sys.executable, __file__, name]
+    command = [sys.executable, __file__, HERE, name]
     try:
         done = subprocess.run(
-            command, stdout=subprocess.PIPE, text=True, timeout=4 * SECONDS_MAX, check=False
+            command, stdout=subprocess.PIPE, text=True, timeout=10 * SECONDS_MAX, check=False
         )
-        answer = json.loads(done.stdout.splitlines()[-1])
-    except (subprocess.TimeoutExpired, IndexError, json.JSONDecodeError) as error:
+        *told, answer = done.stdout.splitlines()
+        catch = _decode(answer)
+    except (subprocess.TimeoutExpired, ValueError, msgspec.DecodeError) as error:
         say(f"{name}: {error!r}")
-        return name, None
-    if answer is None:
-        return name, None
-    catch = Catch(**{**answer, "caught_by": tuple(answer["caught_by"])})
-    say(f"{name}: after {catch.histories} histories, by {', '.join(catch.caught_by)}")
-    return name, catch
+        return None
+    for line in told:
+        say(line)
+    if catch is not None:
+        say(f"{name}: after {catch.histories} histories, by {', '.join(catch.caught_by)}")
+    return catch
 
 
 def say(text: str) -> None:

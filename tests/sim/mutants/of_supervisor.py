@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.sim.mutants.mutant import Mutant, mutant
 from tests.sim.mutants.planting import code, sql
 
-from overseen import agreeing, deciding, recovery, subscribing, watch
+from overseen import deciding, recovery, subscribing, watch
 from overseen.accounting import Accounting
 from overseen.asking import Asking
 from overseen.bodies import Bodies
@@ -315,20 +315,6 @@ SUPERVISOR: tuple[Mutant, ...] = (
         "after a failure rows that run on paper only are put back",
         "L",
         code(recovery, "reconcile", ("        if moves:", "        if False:")),
-    ),
-    mutant(
-        "slots not counted anew",
-        "after a failure slots are counted anew",
-        "",
-        code(
-            agreeing,
-            "resync",
-            (
-                "    running.queues.recount(attempt.claimed.queue for attempt in running.live "
-                "if not attempt.stuck)\n",
-                "",
-            ),
-        ),
     ),
     mutant(
         "stuck bodies do not keep the file",

@@ -92,7 +92,11 @@ def _plant_texts(stack: ExitStack, texts: dict[str, list[Swap]]) -> None:
     for name, swaps in texts.items():
         for swap in swaps:
             changed[name] = swapped(changed[name], swap, f"{name}.sql")
-    _replace(stack, statements, "files", lambda package: _Folder(str(package), changed))
+
+    def files_with_bugs(package: str) -> _Folder:
+        return _Folder(package, changed)
+
+    _replace(stack, statements, "files", files_with_bugs)
     statements.statement.cache_clear()
     stack.callback(statements.statement.cache_clear)
 
@@ -168,7 +172,8 @@ def _holders(name: str, found: object) -> list[ModuleType]:
 
 
 def _replace(stack: ExitStack, owner: Any, name: str, value: object) -> None:
-    before = vars(owner)[name]
+    held: dict[str, object] = owner.__dict__
+    before = held[name]
     setattr(owner, name, value)
     undo: Callable[[], None] = lambda: setattr(owner, name, before)  # noqa: E731
     stack.callback(undo)
