@@ -77,7 +77,7 @@ async def _until_all_ended(life: Life) -> None:
     loop, supervisor = life.loop, life.supervisor
     begun = loop.time()
     starving_since: dict[int, float] = {}
-    most = 0
+    most, pause = 0, POLL_SECONDS
     while True:
         jobs = await supervisor.jobs(status=OPEN, limit=10_000)
         batches = await supervisor.batches(
@@ -95,7 +95,8 @@ async def _until_all_ended(life: Life) -> None:
         await _help(life, jobs, [one.id for one in batches if one.sealed_at is None])
         if loop.time() > begun + SETTLE_SECONDS:
             _look_for_starving(life, jobs, starving_since)
-        await asyncio.sleep(POLL_SECONDS)
+        await asyncio.sleep(pause)
+        pause = min(1.3 * pause, STARVES_SECONDS)
 
 
 async def _help(life: Life, jobs: list[JobRecord], unsealed: list[int]) -> None:

@@ -98,7 +98,7 @@ def options_of(seed: int) -> Options:
         faults=0 if calm else draw.choice((0, 1, 2, 4)),
         lives=tuple(_draw_end(draw) for _ in range(draw.choice((1, 1, 1, 2, 3)))),
         heals_in_place=draw.random() < 0.3,
-        forgets=draw.choice((None, None, None, "plain", "careful")),
+        forgets=draw.choice((None, None, None, "plain", "narrow")),
     )
 
 
