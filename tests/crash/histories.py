@@ -72,15 +72,15 @@ class Logged(logging.Handler):
     def __init__(self, wire: Wire) -> None:
         super().__init__()
         self.wire = wire
-        self.pruned = asyncio.Event()
-        """Something was pruned, and committed."""
+        self.swept = asyncio.Event()
+        """A sweep has pruned something, or failed, perhaps after it had pruned it."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """One line, if it is one of those."""
         said = record.getMessage()
-        if said == "jobs.pruned":
-            self.pruned.set()
-        elif said in self.WORDS:
+        if said in ("jobs.pruned", "sweep.failed"):
+            self.swept.set()
+        if said in self.WORDS:
             self.wire.say(self.WORDS[said])
 
 
@@ -269,6 +269,15 @@ class Author:
         self.wire.say("submitted", handle.id, number)
         return handle.id
 
+    async def see_pruned(self) -> None:
+        """Wait until what completed is gone."""
+        swept, left = self.logged.swept, True
+        while left:
+            await swept.wait()
+            swept.clear()
+            page = await self.insist("page", lambda: self.supervisor.jobs(status="completed"))
+            left = bool(page)
+
     async def cancel_later(self) -> None:
         """A job of tomorrow, and its cancelling."""
         job_id = await self.submit(add.options(delay="1d"))
@@ -290,7 +299,7 @@ async def second_life(author: Author) -> None:
     """Its first sweep prunes what completed; one more job, and the end."""
     author.wire.say("pruning")
     await author.start(KEEP_FAILURES)
-    await author.logged.pruned.wait()
+    await author.see_pruned()
     author.wire.say("pruned")
     await author.see_end(await author.submit(fail))
     await author.stop()

@@ -83,16 +83,16 @@ async def fail_at(nursery: Nursery, troubles: Sequence[Trouble], folder: Path) -
     async def one(number: int, trouble: Trouble) -> None:
         async with turns:
             place = folder / str(number)
-            database, told = await asyncio.to_thread(live_through, nursery, trouble, place)
             try:
-                assert told.over, "it did not come to its end"
+                database, told = await asyncio.to_thread(live_through, nursery, trouble, place)
+                assert told.over, f"it did not come to its end: {told.faults}"
                 found = await find(database)
                 told.check(found)
                 check_declared(told, found)
                 ensure("everything could be written in the end", told.unwritten == (), told)
                 told.check(await recover(database, found))
             except Exception as error:
-                error.add_note(f"{trouble}; {database}; {told.faults}")
+                error.add_note(f"{trouble}; {place}")
                 raise
             tally["errors"] += 1
             tally[trouble.error] += 1
