@@ -9,10 +9,10 @@ from tests.sim.history import play_all
 from tests.sim.options import options_of, reference_options, small_options
 from tests.sim.telling import no_violations
 
-SMALL_CHUNKS = 12
-SMALL_OF_A_CHUNK = 250
-MIXED_CHUNKS = 4
-MIXED_OF_A_CHUNK = 40
+SMALL_CHUNKS = 24
+SMALL_OF_A_CHUNK = 125
+MIXED_CHUNKS = 8
+MIXED_OF_A_CHUNK = 15
 
 
 @pytest.mark.parametrize("chunk", range(SMALL_CHUNKS))
