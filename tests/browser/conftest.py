@@ -57,7 +57,8 @@ def find_chromium() -> str:
 def browser() -> Generator[Browser]:
     """A headless Chromium with a home of its own; afterwards no process and no file is left."""
     chromium = find_chromium()
-    pytest.importorskip("playwright", reason="playwright is not installed: python3 dev.py check brings it")
+    reason = "playwright is not installed: python3 dev.py check brings it"
+    pytest.importorskip("playwright", reason=reason)
     from playwright.sync_api import sync_playwright
 
     with tempfile.TemporaryDirectory(prefix="chromium-") as home, pytest.MonkeyPatch.context() as m:
