@@ -126,10 +126,13 @@ async def test_a_submit_that_was_not_acknowledged_is_all_there_or_not_at_all() -
         submitting = asyncio.create_task(supervisor.submit(add, 1))
         await sim.advance("100ms")
 
+        commits = sim.disk.commits
         sim.crash()
 
         with pytest.raises((OutcomeUnknown, Crashed)):
             await submitting
+        await asyncio.sleep(60)
+        assert sim.disk.commits == commits  # what was on its way to the disk does not arrive
         sim.disk.works_again()
         await sim.restart()
         assert len(await supervisor.jobs()) in (0, 1)

@@ -22,6 +22,7 @@ SURROUNDINGS = [
 
 EVERYTHING = """
 import asyncio
+import contextvars
 import time
 
 import anyio
@@ -44,15 +45,19 @@ async def ready(overseen_seed):
     torn_down.append(asyncio.get_running_loop())
 
 
+variable = contextvars.ContextVar("variable", default=0)
+
+
 @pytest.fixture
 async def number():
     await anyio.sleep(5)
+    variable.set(5)
     return 5
 
 
 async def test_fixtures_are_on_the_same_loop(ready, number):
     assert asyncio.get_running_loop().time() == ready + 5
-    assert number == 5
+    assert variable.get() == number == 5
 
 
 async def test_fixtures_are_torn_down_there():
@@ -185,6 +190,13 @@ def test_a_failing_test_tells_how_to_replay_it_byte_for_byte(tmp_path: Path) -> 
 
     assert again.counts == {"failed": 1}, again.output
     assert said(again, 3) == said(ran, 3)
+
+
+def test_a_seed_that_is_given_is_the_only_one(tmp_path: Path) -> None:
+    """Also one that the marker does not name."""
+    ran = run_pytest(tmp_path, FAILING, "--overseen-seed=0")
+
+    assert ran.counts == {"passed": 1}, ran.output
 
 
 def said(ran: Ran, seed: int) -> str:
