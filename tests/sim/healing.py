@@ -12,14 +12,18 @@ from tests.sim.world import Life
 
 from overseen import (
     BatchStatus,
+    Degraded,
     JobNotFound,
     JobRecord,
+    OutcomeUnknown,
     OverseenError,
     Status,
     StillRunning,
     SupervisorError,
     SupervisorFailed,
+    SupervisorStopped,
 )
+from overseen_storage.errors import StoreError
 from overseen_storage.lifecycle import LIVE, TERMINAL
 
 SETTLE_SECONDS = 60.0
@@ -39,7 +43,6 @@ async def heal(life: Life) -> None:
     life.disk.heal()
     await _start_for_certain(life)
     life.phase = "healing"
-    await _resume_all(life)
     await _until_all_ended(life)
     await _ask_again(life)
     await _stop_in_order(life)
@@ -51,12 +54,13 @@ async def _start_for_certain(life: Life) -> None:
         try:
             await life.supervisor.start()
             if not life.supervisor.degraded:
+                await _resume_all(life)  # the last fault may be felt only now
                 return
         except SupervisorFailed:
             life.book.sometimes.reach("the supervisor gave up")
             await _give_up_life(life)
-        except StillRunning:
-            pass
+        except (StillRunning, OutcomeUnknown, Degraded, SupervisorStopped, StoreError):
+            pass  # what a slow disk has not answered yet, such as the last life's farewell
         await asyncio.sleep(POLL_SECONDS)
     life.book.broken("L4 a start succeeds when nothing goes wrong", "60 s of trying")
 
