@@ -6,6 +6,7 @@ python3 dev.py sim --mutants NAME ...   these, and shows what caught them
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import json
 import os
@@ -32,7 +33,7 @@ CAUGHT = Path(__file__).with_name("caught.json")
 HISTORIES_MAX = 3_000
 SECONDS_MAX = float(os.environ.get("OVERSEEN_HUNT_SECONDS", "240"))
 COLLECT_EACH = 20
-AT_ONCE = 2
+AT_ONCE = int(os.environ.get("OVERSEEN_HUNT_AT_ONCE", "2"))
 HERE = "--here"
 """Hunt this one mutant in this process: what the hunter tells its own children."""
 
@@ -87,10 +88,16 @@ def read_catches() -> dict[str, Catch]:
     return {one.name: one for one in catches}
 
 
-def write_catches(catches: dict[str, Catch]) -> None:
-    """Write it down, in the order of the list."""
-    found = [asdict(catches[one.name]) for one in MUTANTS if one.name in catches]
-    CAUGHT.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+def write_catch(catch: Catch) -> None:
+    """Write it down, in the order of the list; several hunters may do so at once."""
+    folder = os.open(CAUGHT.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        catches = {**read_catches(), catch.name: catch}
+        found = [asdict(catches[one.name]) for one in MUTANTS if one.name in catches]
+        CAUGHT.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    finally:
+        os.close(folder)
 
 
 def main(arguments: list[str]) -> int:
@@ -107,7 +114,7 @@ def main(arguments: list[str]) -> int:
             catch = done.result()
             if catch is not None:
                 left.discard(catch.name)
-                write_catches({**read_catches(), catch.name: catch})
+                write_catch(catch)
     say(f"{len(names) - len(left)} of {len(names)} mutants caught")
     for name in sorted(left):
         say(f"  not caught: {name}")
@@ -119,7 +126,7 @@ def _hunt_apart(name: str) -> Catch | None:
     command = [sys.executable, __file__, HERE, name]
     try:
         done = subprocess.run(
-            command, stdout=subprocess.PIPE, text=True, timeout=10 * SECONDS_MAX, check=False
+            command, stdout=subprocess.PIPE, text=True, timeout=40 * SECONDS_MAX, check=False
         )
         *told, answer = done.stdout.splitlines()
         catch = _decode(answer)

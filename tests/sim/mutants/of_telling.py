@@ -1,0 +1,118 @@
+"""Mutants of what is told: by the feed, by answers, and by rows and summaries."""
+
+from __future__ import annotations
+
+from tests.sim.mutants.mutant import Mutant, mutant
+from tests.sim.mutants.planting import code, sql
+
+from overseen import ring, subscribing
+from overseen.attempt import Mark
+from overseen.effects import Effects
+from overseen.ring import Page
+from overseen_storage.sqlite import batches
+from overseen_storage.sqlite.changes import Changer
+
+TELLING: tuple[Mutant, ...] = (
+    mutant(
+        "history not marked",
+        "what the snapshot contains is marked as history",
+        "I25 history is marked",
+        code(
+            Page,
+            "marked",
+            ("self._stretch.replayed(self._start, history_end)", "self.events[: history_end]"),
+            ("        if history_end <= self._start:", "        if True:"),
+        ),
+    ),
+    mutant(
+        "everybody is told everything",
+        "subscribers are given what they asked for",
+        "I25 only what was asked for",
+        code(
+            vars(ring)["_Block"],
+            "of",
+            ("        if key is None:", "        if True:"),
+        ),
+    ),
+    mutant(
+        "a job's events break off",
+        "the events of a job go on until its end",
+        "I25 a job's events end",
+        code(
+            subscribing,
+            "follow_job",
+            ("event.status in TERMINAL", "event.status is not None"),
+        ),
+    ),
+    mutant(
+        "change without its event",
+        "what an operator changes is on the ledger",
+        "I17 acknowledged requests",
+        code(
+            Changer,
+            "_change",
+            ("elif _has_due(change) or change.priority is not None:", "elif False:"),
+        ),
+    ),
+    mutant(
+        "retry does not point back",
+        "a retry by an operator points to the job that it repeats",
+        "I17 acknowledged retries",
+        sql("insert_alike", ":headers, :parent_id, :retried_from,", ":headers, :parent_id, NULL,"),
+    ),
+    mutant(
+        "errors without types",
+        "clients get typed errors",
+        "R3 clients get typed errors",
+        code(
+            Effects,
+            "_answer",
+            (
+                "refusal(result, message.submission.jobs[result.index])",
+                "RuntimeError(result.message)",
+            ),
+        ),
+    ),
+    mutant(
+        "errors that nobody looks at",
+        "a checkpoint that nobody waits for fails in silence",
+        "R3 nothing is left unhandled",
+        code(
+            Mark,
+            "refuse",
+            ("            self.saved.exception()  # looked at: perhaps nobody waits\n", ""),
+        ),
+    ),
+    mutant(
+        "created_at overwritten",
+        "when a job was created is written once",
+        "I5 created_at is kept",
+        sql(
+            "claim", "    expires_at = NULL,", "    expires_at = NULL, created_at = created_at + 1,"
+        ),
+    ),
+    mutant(
+        "fence falls",
+        "a fence only rises",
+        "I6 the fence never falls",
+        sql("put_back", "    held = (", "    fence = max(job.fence - 1, 0), held = ("),
+    ),
+    mutant(
+        "finalized at another moment",
+        "the row has the stamp of its event",
+        "audit: batch_story",
+        sql("finalize_batch", "finalized_at = :at", "finalized_at = :at + 1"),
+    ),
+    mutant(
+        "failures counted once each",
+        "a summary groups failures and counts them",
+        "I28 failures",
+        sql("batch_failure_groups", "count(*) AS count", "1 AS count"),
+    ),
+    mutant(
+        "callbacks are members",
+        "a callback is no member of the batch that it is told of",
+        "callbacks are no members",
+        code(batches, "_call_back", ("batch_id=None, key=None", "batch_id=batch_id, key=None")),
+    ),
+)
