@@ -32,6 +32,7 @@ def check_disk(book: Book, disk: Disk, before: Disk | None, *, was_running: bool
     _check_bodies(book, disk)
     if was_running:
         _check_live(book, disk)
+    _check_stopped(book, disk)
     for promise in book.promises:
         if not promise.holds(disk):
             book.broken(promise.name, promise.what)
@@ -121,6 +122,14 @@ def _check_bodies(book: Book, disk: Disk) -> None:
             continue
         if book.returned.get((row.id, row.fence)) != tag or row.result != str(tag):
             book.broken("I8 a completed job's body returned that", f"{row}")
+
+
+def _check_stopped(book: Book, disk: Disk) -> None:
+    """A life that says it ended in order has left nothing that runs."""
+    if disk.epochs[-1].stopped_at is not None:
+        for row in disk.rows.values():
+            if row.status in LIVE:
+                book.broken("L4 who stops in order leaves nothing running", f"{row}")
 
 
 def _check_live(book: Book, disk: Disk) -> None:

@@ -87,6 +87,12 @@ async def failing_commit(life: Life, draw: Random) -> None:
         life.disk.at_connect = CANNOT_OPEN  # and nobody can look whether it did
     await asyncio.sleep(draw.uniform(0, 10))
     life.disk.heal()
+    for _ in range(draw.choice((0, 0, 4))):  # some that have happened, and nobody knows it
+        await asyncio.sleep(draw.uniform(0, 2))
+        life.disk.commit_reaches_disk = True
+        life.disk.at_commit, life.disk.at_connect = IO_ERROR, CANNOT_OPEN
+        await asyncio.sleep(draw.uniform(0, 2))
+        life.disk.heal()
 
 
 async def failing_reads(life: Life, draw: Random) -> None:

@@ -191,6 +191,7 @@ async def _end_harm(life: Life) -> None:
 
 async def _stop(life: Life) -> None:
     life.phase = "stopping"
+    life.witness.stop_asked_at = life.loop.time()
     try:
         report = await life.supervisor.stop()
         life.say("world", f"stopped: {report}")

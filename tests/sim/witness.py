@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from tests.sim.options import Options
 from overseen import Context
 
 NARROW = "narrow"
+GROUP_SECONDS_MAX = 3.0
+"""A group that was on its way when the stop began may start bodies so much later."""
 
 
 @dataclass(slots=True, eq=False)
@@ -37,6 +40,8 @@ class Witness:
         """The process was killed: what coroutines do while they are dropped is not seen."""
         self.stamp_now: Callable[[], int | None] = lambda: None
         """What a stamp would be now, if the program runs."""
+        self.stop_asked_at: float | None = None
+        """Loop time at which the program was told to stop for good."""
 
     @property
     def alive(self) -> list[Run]:
@@ -55,9 +60,18 @@ class Witness:
             book.broken("I10 one body of a job at a time", what)
         self._alive[run.job_id] = run
         book.begun.add((run.job_id, run.attempt))
+        self._check_not_stopping(run)
         self._count_running(run.queue)
         book.sometimes.reach_if(len(self._alive) > 1, "two bodies ran at once")
         return run
+
+    def _check_not_stopping(self, run: Run) -> None:
+        asked_at = self.stop_asked_at
+        if asked_at is not None:
+            late = asyncio.get_running_loop().time() - asked_at
+            if late > GROUP_SECONDS_MAX:
+                what = f"attempt {run.attempt} of job {run.job_id} begins {late} s after stop()"
+                self.book.broken("L4 nothing is started once it stops", what)
 
     def _count_running(self, queue: str) -> None:
         counted = [one for one in self._alive.values() if not one.ignores and not one.ctx.cancelled]

@@ -129,7 +129,7 @@ def _hunt_apart(name: str) -> Catch | None:
             command, stdout=subprocess.PIPE, text=True, timeout=40 * SECONDS_MAX, check=False
         )
         *told, answer = done.stdout.splitlines()
-        catch = _decode(answer)
+        catch: Catch | None = _decode(answer)
     except (subprocess.TimeoutExpired, ValueError, msgspec.DecodeError) as error:
         say(f"{name}: {error!r}")
         return None

@@ -14,11 +14,12 @@ _BEGINS = "        previous = connection.execute(statement("
 _COMMITS = "        try:\n            committed: Committed = await self._store.commit(group)\n"
 _OBEYS = """\
         from overseen.messages import PlaceOrder
-        from overseen_storage.orders import Obeyed, SealBatch, StopBatch
+        from overseen_storage.orders import Attach, Obeyed, SealBatch, StopBatch
+        kinds = Attach | SealBatch | StopBatch
         for one in plan.placed:
-            if isinstance(one, PlaceOrder) and isinstance(one.order, SealBatch | StopBatch):
+            if isinstance(one, PlaceOrder) and isinstance(one.order, kinds):
                 if not one.reply.done():
-                    one.reply.set_result(Obeyed(batch_id=one.order.batch_id))
+                    one.reply.set_result(Obeyed(batch_id=getattr(one.order, "batch_id", None)))
 """
 
 
@@ -42,10 +43,20 @@ LIVES: tuple[Mutant, ...] = (
         _at_each_start("DELETE FROM job WHERE id = (SELECT max(id) FROM job) AND batch_id IS NULL"),
     ),
     mutant(
+        "fence falls",
+        "a fence only rises",
+        "I6 the fence never falls",
+        _at_each_start("UPDATE job SET fence = fence - 1 WHERE fence > 1 AND completed_at IS NULL"),
+    ),
+    mutant(
         "a failed start keeps the lock",
         "a start that fails leaves nothing open",
         "L4 a start succeeds",
-        code(Door, "open", ("                    lock.release()", "                    pass")),
+        code(
+            Door,
+            "open",
+            ("                    lock.release()", "                    self._kept = lock"),
+        ),
     ),
     mutant(
         "log lines are not awaited",
@@ -55,8 +66,8 @@ LIVES: tuple[Mutant, ...] = (
     ),
     mutant(
         "orders acknowledged before commit",
-        "who seals or stops a batch is answered after COMMIT",
-        "I17 an acknowledged s",
+        "who attaches a file, or seals or stops a batch, is answered after COMMIT",
+        "I17 an acknowledged",
         code(Committing, "_commit", (_COMMITS, _OBEYS + _COMMITS)),
     ),
 )

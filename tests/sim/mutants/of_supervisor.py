@@ -330,7 +330,7 @@ SUPERVISOR: tuple[Mutant, ...] = (
     mutant(
         "degraded not declared",
         "a store that fails is declared, and nothing is started until it works",
-        "R7",
+        "L",
         code(
             Committing,
             "degrade",
@@ -389,7 +389,7 @@ SUPERVISOR: tuple[Mutant, ...] = (
     mutant(
         "height one too high",
         "the feed's height is the last event that is committed",
-        "I25",
+        "L5",
         code(
             Effects,
             "act",
@@ -423,7 +423,7 @@ SUPERVISOR: tuple[Mutant, ...] = (
     mutant(
         "claims while stopping",
         "nothing is started while it stops",
-        "",
+        "L4 nothing is started",
         code(Running, "scope", ("Scope(not self.quiet, ", "Scope(True, ")),
     ),
     mutant(

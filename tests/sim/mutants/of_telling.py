@@ -6,7 +6,6 @@ from tests.sim.mutants.mutant import Mutant, mutant
 from tests.sim.mutants.planting import code, sql
 
 from overseen import ring, subscribing
-from overseen.attempt import Mark
 from overseen.effects import Effects
 from overseen.ring import Page
 from overseen_storage.sqlite import batches
@@ -74,13 +73,17 @@ TELLING: tuple[Mutant, ...] = (
         ),
     ),
     mutant(
-        "errors that nobody looks at",
-        "a checkpoint that nobody waits for fails in silence",
+        "a callback that fails",
+        "nothing that the loop runs fails without an owner",
         "R3 nothing is left unhandled",
         code(
-            Mark,
-            "refuse",
-            ("            self.saved.exception()  # looked at: perhaps nobody waits\n", ""),
+            Effects,
+            "act",
+            (
+                "        self._answer(done)\n",
+                "        self._answer(done)\n"
+                "        asyncio.get_running_loop().call_soon(self._recent.nudge)\n",
+            ),
         ),
     ),
     mutant(
@@ -92,22 +95,16 @@ TELLING: tuple[Mutant, ...] = (
         ),
     ),
     mutant(
-        "fence falls",
-        "a fence only rises",
-        "I6 the fence never falls",
-        sql("put_back", "    held = (", "    fence = max(job.fence - 1, 0), held = ("),
-    ),
-    mutant(
         "finalized at another moment",
         "the row has the stamp of its event",
         "audit: batch_story",
         sql("finalize_batch", "finalized_at = :at", "finalized_at = :at + 1"),
     ),
     mutant(
-        "failures counted once each",
+        "failures miscounted",
         "a summary groups failures and counts them",
-        "I28 failures",
-        sql("batch_failure_groups", "count(*) AS count", "1 AS count"),
+        "I28 the summary's failures",
+        sql("batch_failure_groups", "count(*) AS count", "count(*) + 1 AS count"),
     ),
     mutant(
         "callbacks are members",
