@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.sim.book import Violation
 from tests.sim.checks import check_disk, check_last
 from tests.sim.disk import Disk
-from tests.sim.dropping import collect, collecting_between
+from tests.sim.dropping import close_files_below, collect, collecting_between
 from tests.sim.faults import harm
 from tests.sim.healing import heal
 from tests.sim.judging import check_judgements
@@ -89,6 +89,7 @@ def play(options: Options, *, trace: bool = False, legend: bool = False) -> Reco
     ):
         world = World(Path(folder), options, trace=trace)
         disk = _play(world)
+        close_files_below(Path(folder))
     book = world.book
     book.sometimes.read_events(disk.events)
     wanted = legend or bool(book.violations)

@@ -77,7 +77,8 @@ def _check_ends(
     for event in events:
         if event.type is EventType.COMPLETED and event.fence in verdicts:
             book.broken("I14 a verdict stands", f"{verdicts[event.fence]}, then {event}")
-    lost = row.cause is Cause.RECOVERY or row.reason is Reason.LOST
+    lost = any(event.fence == row.fence and event.reason is Reason.LOST for event in events)
+    lost = lost or row.cause is Cause.RECOVERY  # nobody was there to hear what it returned
     returned = (row.id, row.fence) in book.returned and row.fence not in verdicts
     if row.status is Status.CANCELLED and returned and not lost:
         book.broken("I13 who returns first has completed", f"{row}")
