@@ -86,7 +86,7 @@ BATCHES: tuple[Mutant, ...] = (
     mutant(
         "member added after seal",
         "a sealed batch takes no members",
-        "audit: batch_members",
+        "I30",
         sql("closed_batches", "batch.status <> 1 /* open */", "0"),
     ),
     mutant(

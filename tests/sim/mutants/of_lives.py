@@ -59,6 +59,26 @@ LIVES: tuple[Mutant, ...] = (
         ),
     ),
     mutant(
+        "a start changes summaries",
+        "a summary is frozen",
+        "I28 a summary is frozen",
+        _at_each_start("UPDATE batch SET summary = json_set(summary, '$.name', 'x')"),
+    ),
+    mutant(
+        "a stop leaves a task",
+        "after a stop nothing of the supervisor is left",
+        "L4 a stop leaves no task",
+        code(
+            Life,
+            "_close_files",
+            (
+                "        running = self.running\n",
+                "        running = self.running\n"
+                "        running.forgotten = asyncio.create_task(asyncio.sleep(1_000))\n",
+            ),
+        ),
+    ),
+    mutant(
         "log lines are not awaited",
         "a stop writes the last log lines",
         "R3 no warning",

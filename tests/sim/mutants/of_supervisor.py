@@ -5,19 +5,17 @@ from __future__ import annotations
 from tests.sim.mutants.mutant import Mutant, mutant
 from tests.sim.mutants.planting import code, sql
 
-from overseen import deciding, recovery, subscribing, watch
+from overseen import deciding, recovery, watch
 from overseen.accounting import Accounting
 from overseen.asking import Asking
 from overseen.bodies import Bodies
 from overseen.committing import Committing
 from overseen.context import Context
 from overseen.effects import Effects
-from overseen.feed import Feed
 from overseen.life import Life
 from overseen.lives import Lives
 from overseen.planning import Planner
 from overseen.queues import Queues
-from overseen.ring import Stretch
 from overseen.running import Running
 from overseen.scheduler import Scheduler
 from overseen.supervising import SupervisorActor
@@ -359,51 +357,6 @@ SUPERVISOR: tuple[Mutant, ...] = (
             "_refuse_requests",
             ("kept.append(message)", "pass"),
         ),
-    ),
-    mutant(
-        "subscriber misses between snapshot and live",
-        "live events begin at the number of the snapshot",
-        "I25",
-        code(
-            subscribing,
-            "follow_all",
-            (
-                "cursor = _cursor(after, height)",
-                'cursor = feed.height if after == "now" else _cursor(after, height)',
-            ),
-        ),
-    ),
-    mutant(
-        "duplicate at hand-over",
-        "what follows a seq begins after it",
-        "I25",
-        code(
-            Stretch,
-            "first_after",
-            (
-                "bisect_right(self.events, seq, key=_seq)",
-                "bisect_right(self.events, seq - 1, key=_seq)",
-            ),
-        ),
-    ),
-    mutant(
-        "height one too high",
-        "the feed's height is the last event that is committed",
-        "L5",
-        code(
-            Effects,
-            "act",
-            (
-                "committed.first_seq + committed.events - 1",
-                "committed.first_seq + committed.events",
-            ),
-        ),
-    ),
-    mutant(
-        "the tail forgets to look",
-        "a commit wakes who waits for its events",
-        "L",
-        code(Feed, "advance", ("                self._tail_wanted.set()", "                pass")),
     ),
     mutant(
         "body begins before its start is stored",

@@ -7,7 +7,8 @@ from tests.sim.mutants.planting import code, sql
 
 from overseen import ring, subscribing
 from overseen.effects import Effects
-from overseen.ring import Page
+from overseen.feed import Feed
+from overseen.ring import Page, Stretch
 from overseen_storage.sqlite import batches
 from overseen_storage.sqlite.changes import Changer
 
@@ -42,6 +43,51 @@ TELLING: tuple[Mutant, ...] = (
             "follow_job",
             ("event.status in TERMINAL", "event.status is not None"),
         ),
+    ),
+    mutant(
+        "subscriber misses between snapshot and live",
+        "live events begin at the number of the snapshot",
+        "I25",
+        code(
+            subscribing,
+            "follow_all",
+            (
+                "cursor = _cursor(after, height)",
+                'cursor = feed.height if after == "now" else _cursor(after, height)',
+            ),
+        ),
+    ),
+    mutant(
+        "duplicate at hand-over",
+        "what follows a seq begins after it",
+        "I25",
+        code(
+            Stretch,
+            "first_after",
+            (
+                "bisect_right(self.events, seq, key=_seq)",
+                "bisect_right(self.events, seq - 1, key=_seq)",
+            ),
+        ),
+    ),
+    mutant(
+        "height one too high",
+        "the feed's height is the last event that is committed",
+        "L5",
+        code(
+            Effects,
+            "act",
+            (
+                "committed.first_seq + committed.events - 1",
+                "committed.first_seq + committed.events",
+            ),
+        ),
+    ),
+    mutant(
+        "the tail forgets to look",
+        "a commit wakes who waits for its events",
+        "L",
+        code(Feed, "advance", ("                self._tail_wanted.set()", "                pass")),
     ),
     mutant(
         "change without its event",
@@ -97,7 +143,7 @@ TELLING: tuple[Mutant, ...] = (
     mutant(
         "finalized at another moment",
         "the row has the stamp of its event",
-        "audit: batch_story",
+        "the row tells the same moment",
         sql("finalize_batch", "finalized_at = :at", "finalized_at = :at + 1"),
     ),
     mutant(
@@ -105,6 +151,34 @@ TELLING: tuple[Mutant, ...] = (
         "a summary groups failures and counts them",
         "I28 the summary's failures",
         sql("batch_failure_groups", "count(*) AS count", "count(*) + 1 AS count"),
+    ),
+    mutant(
+        "another first failure",
+        "a summary names the first failure of each sort",
+        "I28 failures",
+        sql("batch_failure_groups", "min(id) AS first", "min(id) - 1 AS first"),
+    ),
+    mutant(
+        "another status than the summary's",
+        "the row of a batch ends as its summary says",
+        "its status is the row's",
+        code(
+            batches,
+            "finalize",
+            ("BATCH_STATUS_CODES[order.status]", "BATCH_STATUS_CODES[BatchStatus.CANCELLED]"),
+        ),
+    ),
+    mutant(
+        "shared files miscounted",
+        "a retry has as many files as the job that it repeats",
+        "audit: attachments",
+        sql("set_attachments", "attachments = :attachments", "attachments = :attachments + 1"),
+    ),
+    mutant(
+        "held, and said to be free",
+        "who is released on the ledger is released on the row",
+        "audit: holds",
+        sql("release_held", "held = NULL, ", ""),
     ),
     mutant(
         "callbacks are members",

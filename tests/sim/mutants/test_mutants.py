@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.sim.mutants.all import MUTANTS
+from tests.sim.mutants.checkers import NOT_TRIPPED, untripped
 from tests.sim.mutants.hunting import play_mutant, read_catches
 from tests.sim.mutants.mutant import Mutant
 from tests.sim.mutants.planting import NotThere, code, planted, sql
@@ -24,6 +25,12 @@ def test_it_is_caught(mutant: Mutant) -> None:
     names = {one.name for one in record.violations}
     found = [name for name in names if name.startswith(mutant.noticed_by)]
     assert found, f"{mutant.name!r}: seed {catch.seed} breaks {names or 'nothing'}; {AGAIN}"
+
+
+def test_every_checker_is_tripped() -> None:
+    """A checker that no mutant trips is not trusted: those that are left are known by name."""
+    seen = {name for catch in CATCHES.values() for name in catch.caught_by}
+    assert set(untripped(seen)) <= NOT_TRIPPED
 
 
 def test_there_are_enough_of_them() -> None:
