@@ -247,9 +247,7 @@ async def retry(client: Client) -> None:
         client.book.promise(
             "I17 acknowledged retries are there",
             f"job {new_id} repeats {job_id}",
-            lambda d: (
-                d.prunes or (new_id in d.rows and d.rows[new_id].retried_from == job_id)
-            ),
+            lambda d: d.prunes or (new_id in d.rows and d.rows[new_id].retried_from == job_id),
         )
 
 
