@@ -26,8 +26,10 @@ BURST_SECONDS: Final = 0.02
 """Loop time saved up while nobody is given anything: a few subscribers are never held back."""
 DEBT_SECONDS: Final = 0.01
 """A reader that blocks the loop is charged no more: the next ones are not to pay for it."""
-QUIET_SECONDS: Final = 0.05
-"""So long after the last commit the work is taken to have ended."""
+QUIET_SECONDS: Final = 0.3
+"""So long after the last commit the work is taken to have ended. Much longer than the distance of
+two commits: subscribers stretch that distance, and if it ever passed for quiet they would get the
+whole loop, stretch it further, and the work would stay slow (at 0.05 s it did: measured)."""
 TURNS_MAX: Final = 16
 """Turns in one slice."""
 
