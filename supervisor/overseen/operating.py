@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar, overload
@@ -27,16 +28,16 @@ __all__ = ["Operating"]
 R = TypeVar("R")
 
 
-class Operating:
+class Operating(ABC):
     """Jobs are steered and asked about by their ids. `Supervisor` is one."""
 
+    @abstractmethod
     def _asking(self) -> Asking:
         """The running supervisor, if it runs and if this is its loop."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _remembering(self) -> Asking:
         """As `_asking`; once stopped, the last life, which still remembers recent outcomes."""
-        raise NotImplementedError
 
     # Steering.
 

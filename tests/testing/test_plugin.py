@@ -138,7 +138,7 @@ async def test_asynchronous(fixture):
 
 
 def test_plain(request):
-    time.sleep(0.001)
+    time.sleep(0)
     assert type(request.node) is pytest.Function
 
 
